@@ -1,0 +1,41 @@
+# The commands of the house. `make help` prints this list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV := .uv/bin/uv
+PY := .venv/bin/python
+PY211 := .venv-2.11/bin/python
+SOURCES := airflow_provider_kaltura example_dags tests scripts
+
+.PHONY: help venv check test test-all demo sandbox lock format clean
+
+help: ## Show the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet uv==0.13.9
+
+.venv/.ready: requirements/airflow-3.3.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(PY) requirements/airflow-3.3.lock
+	$(UV) pip install --quiet --python $(PY) --no-deps --editable .
+	touch $@
+
+.venv-2.11/.ready: requirements/airflow-2.11.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-2.11
+	$(UV) pip sync --quiet --python $(PY211) requirements/airflow-2.11.lock
+	$(UV) pip install --quiet --python $(PY211) --no-deps --editable .
+	touch $@
+
+venv: .venv/.ready ## Make .venv: the newest Airflow and all tools
+
+lock: | $(UV) ## Compile the lock of each Airflow version again
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --group test \
+	  --group lint pyproject.toml requirements/airflow-3.3.in -o requirements/airflow-3.3.lock
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --group test \
+	  pyproject.toml requirements/airflow-2.11.in -o requirements/airflow-2.11.lock
+
+format: .venv/.ready ## Format the code and apply safe fixes
+	.venv/bin/ruff check --fix $(SOURCES)
+	.venv/bin/ruff format $(SOURCES)

@@ -1,0 +1,74 @@
+"""One asset on its way into a lake: the job, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_kaltura.api.models import MediaUrl
+
+IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
+OutcomeName: TypeAlias = Literal["downloaded", "skipped", "adopted", "replaced", "failed"]
+Verified: TypeAlias = Literal["full", "length"]
+ChecksumName: TypeAlias = Literal["crc64nvme", "sha256", "none"]
+
+
+class UrlResolver(Protocol):
+    """Gives the URL of one asset version; asked again when a URL stopped working."""
+
+    def __call__(self, *, stale: str | None = None) -> MediaUrl:
+        """Return a URL; *stale* is one that no longer works and must not come back from a cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetJob:
+    """
+    One asset and where it goes: what is decided before anything moves.
+
+    ``key`` is below the lake's root, ``path`` is what users see. ``size_bytes`` is Kaltura's ``sizeInBytes``; None means
+    nothing but the server's Content-Length can prove the bytes (``verified`` is then ``"length"``).
+    """
+
+    partner_id: int
+    entry_id: str
+    asset_type: str
+    asset_id: str
+    version: str
+    size_bytes: int | None
+    key: str
+    path: str
+    resolve_url: UrlResolver = field(repr=False)
+    attributes: ObjectAttributes = field(default_factory=ObjectAttributes)
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one job. ``error`` is set exactly when ``outcome`` is ``"failed"``."""
+
+    job: AssetJob
+    outcome: OutcomeName
+    size_bytes: int = 0
+    checksum: str | None = None
+    verified: Verified = "full"
+    fetched_bytes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a plan is carried out; ``task`` names run, task, map index and try for the manifest's file names."""
+
+    if_exists: IfExists = "skip"
+    checksum: ChecksumName = "crc64nvme"
+    run_id: str = "manual"
+    task_id: str = "task"
+    map_index: int = -1
+    try_number: int = 1

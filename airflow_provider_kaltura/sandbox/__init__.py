@@ -1,0 +1,1 @@
+"""A Kaltura-compatible server for development and tests; imports neither the client nor ``api/``."""
