@@ -39,3 +39,30 @@ lock: | $(UV) ## Compile the lock of each Airflow version again
 format: .venv/.ready ## Format the code and apply safe fixes
 	.venv/bin/ruff check --fix $(SOURCES)
 	.venv/bin/ruff format $(SOURCES)
+
+check: .venv/.ready ## Lint, types, layers, docstrings, unit tests (<= 3 minutes)
+	.venv/bin/ruff check $(SOURCES)
+	.venv/bin/ruff format --check $(SOURCES)
+	.venv/bin/codespell $(SOURCES) docs *.md
+	.venv/bin/validate-pyproject pyproject.toml
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pydoclint --quiet airflow_provider_kaltura
+	$(PY) -m pytest -q -m "not all" tests/unit
+
+test: check .venv-2.11/.ready ## Everything that a change must pass, on both Airflow versions (<= 20 minutes)
+	$(PY) -m pytest -q -m "not all" tests/sandbox tests/dags
+	$(PY211) -m pytest -q -m "not all" tests/unit/airflow tests/unit/ingest tests/dags
+	$(PY) -m pytest -q -m "not all" tests/e2e
+
+test-all: test ## All of it, long tests included (<= 75 minutes)
+	$(PY) -m pytest -q -m all tests
+
+demo: .venv/.ready ## The main job from end to end: sandbox, a real Airflow, files compared
+	$(PY) -m scripts.demo
+
+sandbox: .venv/.ready ## Serve the sandbox on port 8010 to develop DAGs against
+	$(PY) -m airflow_provider_kaltura.sandbox --port 8010
+
+clean: ## Remove what the commands above made
+	rm -rf .uv .venv .venv-2.11 .demo .test-runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
