@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-# A KS version 2 is base64url of "v2|…": found whoever made it. Version 1 has no such mark; those are looked for by value.
+# A KS version 2 is base64url of "v2|…": found whoever made it. Version 1 has no such mark: looked for by value.
 KS_SHAPE = re.compile(r"djJ8[A-Za-z0-9_\-]{20,}")
 
 
