@@ -1,0 +1,70 @@
+"""Everybody who must know a secret as soon as it exists (log masking) registers here."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A process meets few secrets: one per connection, a KS per scope and day, one per download URL that carries one.
+_LIMIT = 4096
+_MIN_LENGTH = 5  # shorter texts would blank out ordinary words; Airflow's masker has the same limit
+
+_lock = threading.Lock()
+_callbacks: list[Callable[[str], None]] = []
+_known: OrderedDict[str, None] = OrderedDict()
+
+
+def register(callback: Callable[[str], None]) -> None:
+    """
+    Have *callback* called with every secret met from now on, and with those met already.
+
+    :param callback: Takes one secret; called from any thread; registered once however often it is given.
+    """
+    with _lock:
+        if callback in _callbacks:
+            return
+        _callbacks.append(callback)
+        known = list(_known)
+    for secret in known:
+        callback(secret)
+
+
+def unregister(callback: Callable[[str], None]) -> None:
+    """
+    Forget *callback*; harmless when it is not registered.
+
+    :param callback: What was given to :func:`register`.
+    """
+    with _lock:
+        if callback in _callbacks:
+            _callbacks.remove(callback)
+
+
+def announce(secret: str) -> None:
+    """
+    Tell everybody about a secret, once, before it is used or logged anywhere.
+
+    :param secret: A KS, an admin secret, an application token.
+    """
+    if len(secret) < _MIN_LENGTH:
+        return
+    with _lock:
+        if secret in _known:
+            _known.move_to_end(secret)
+            return
+        _known[secret] = None
+        while len(_known) > _LIMIT:
+            _known.popitem(last=False)
+        callbacks = list(_callbacks)
+    for callback in callbacks:
+        callback(secret)
+
+
+def known() -> tuple[str, ...]:
+    """Every secret that was announced, longest first, so that none is cut by a shorter one inside it."""
+    with _lock:
+        return tuple(sorted(_known, key=len, reverse=True))
