@@ -74,7 +74,7 @@ class ClientConfig:
     ``connect_timeout_seconds``: 10 s are many round trips; a host that needs longer is down.
     ``read_timeout_seconds``: 120 s is the official client's; a media.list page of 500 takes 0.4 s on an idle server.
     ``max_concurrent_requests`` and ``requests_per_second``: limits are set per installation and can't be read, so these
-    are modest per process; :class:`~airflow_provider_kaltura.api.limiter.Limiter` halves them when a request is blocked.
+    are modest per process; :class:`~airflow_provider_kaltura.api.limiter.Limiter` halves them after a block.
     ``max_answer_bytes``: a page of 500 entries is about 1.5 MB of XML; more than this is a mistake or an attack.
     """
 

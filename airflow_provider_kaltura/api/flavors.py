@@ -24,7 +24,9 @@ __all__ = [
     "Wait",
     "choose",
     "choose_all",
+    "describe",
     "no_media",
+    "status_name",
 ]
 
 # EXPORTING has a file (recorded case flavors.getUrl_exporting).
@@ -175,17 +177,23 @@ def _try_one(
 def _meets(asset: FlavorAsset, condition: Condition, web: frozenset[str]) -> bool:
     match condition.kind:
         case "source":
-            return asset.is_original
+            met = asset.is_original
         case "id":
-            return asset.id == condition.value
+            met = asset.id == condition.value
         case "params":
-            return asset.flavor_params_id == condition.number
+            met = asset.flavor_params_id == condition.number
         case "tag":
-            return condition.value.lower() in {tag.lower() for tag in asset.tags}
+            met = condition.value.lower() in {tag.lower() for tag in asset.tags}
         case "web":
-            # The set holds ready assets only: an unfinished one may still join it.
-            return asset.id in web or (not web and _is_unfinished(asset))
-    value: int = {"width": asset.width, "height": asset.height, "bitrate": asset.bitrate_kbps}[condition.kind]
+            # The set holds ready assets only: while it is empty, an unfinished one may still join it.
+            met = asset.id in web or (not web and _is_unfinished(asset))
+        case "width" | "height" | "bitrate":
+            met = _compares(asset, condition)
+    return met
+
+
+def _compares(asset: FlavorAsset, condition: Condition) -> bool:
+    value = {"width": asset.width, "height": asset.height}.get(condition.kind, asset.bitrate_kbps)
     # What is unfinished, or failed before it was measured, may be anything; what is ready was measured.
     if _is_unfinished(asset) or (asset.status in DEAD and value == 0):
         return True

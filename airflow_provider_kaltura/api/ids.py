@@ -6,8 +6,8 @@ import re
 
 from airflow_provider_kaltura.api.errors import InvalidRequestError
 
-# Ids look like 0_abc12345; older ones have no prefix, templates of the platform look like _KMCLOGO. The server takes any
-# text and answers "not found", so this only keeps out what could change the meaning of a list, a URL or a path.
+# Ids look like 0_abc12345; older ones have no prefix, the platform's own look like _KMCLOGO. The server takes any text
+# and answers "not found", so this only keeps out what could change the meaning of a list, a URL or a path.
 _ID = re.compile(r"[0-9A-Za-z_\-]{1,100}")
 _USUAL_ID = re.compile(r"[0-9]{1,4}_[0-9A-Za-z]{1,60}")
 
