@@ -18,7 +18,7 @@ Order: TypeAlias = Literal["best", "smallest"]
 DEFAULT = "source, best"
 _WORD = re.compile(r"[A-Za-z]+")
 _COMPARISON = re.compile(
-    r"(?P<name>width|height|bitrate)\s*(?P<operator><=|>=|<|>|=)\s*(?P<number>\d{1,9})", re.IGNORECASE
+    r"(?P<name>width|height|bitrate)\s*(?P<operator><=|>=|<|>|=)\s*(?P<number>[0-9]{1,9})", re.IGNORECASE
 )
 _EXPECTED = (
     "expected source, best, smallest, web, id:ID, params:NUMBER, tag:WORD, or a condition such as height<=720, "
@@ -34,6 +34,14 @@ class Condition:
     value: str = ""
     operator: str = ""
     number: int = 0
+
+
+_SIMPLE: dict[str, Condition | Order] = {
+    "best": "best",
+    "smallest": "smallest",
+    "source": Condition("source"),
+    "web": Condition("web"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,9 @@ class Preferences:
         """
         if isinstance(preferences, Preferences):
             return cls(preferences.items, preferences.text)
-        texts = (
-            [DEFAULT] if preferences is None else [preferences] if isinstance(preferences, str) else list(preferences)
-        )
+        if preferences is None:
+            preferences = DEFAULT
+        texts = [preferences] if isinstance(preferences, str) else list(preferences)
         if not texts:
             raise PreferenceError("the list is empty; " + _EXPECTED, "", 0)
         items: list[Preference] = []
@@ -121,11 +129,8 @@ def _parse_one(text: str, start: int, stop: int) -> Preference:
 def _parse_term(text: str, at: int, term: str) -> Condition | Order:
     if not term:
         raise PreferenceError("nothing here; " + _EXPECTED, text, at)
-    word = term.lower()
-    if word == "best" or word == "smallest":  # noqa: PLR1714 - mypy narrows comparisons, not membership
-        return word
-    if word == "source" or word == "web":  # noqa: PLR1714 - see above
-        return Condition(word)
+    if simple := _SIMPLE.get(term.lower()):
+        return simple
     if comparison := _COMPARISON.fullmatch(term):
         return _comparison(comparison)
     name, colon, value = term.partition(":")
@@ -133,7 +138,7 @@ def _parse_term(text: str, at: int, term: str) -> Condition | Order:
         return _named(text, at, name.strip().lower(), value.strip(), at + len(name) + 1)
     if looks_like_id(term):
         return Condition("id", term)
-    if word in {"all", "each"}:
+    if term.lower() in {"all", "each"}:
         raise PreferenceError(f"{term!r} stands alone and is not a preference here; " + _EXPECTED, text, at)
     start = _WORD.match(term)
     bad = len(start[0]) if start and start[0].lower() in {"width", "height", "bitrate"} else 0

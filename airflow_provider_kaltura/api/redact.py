@@ -15,29 +15,27 @@ _SLASH = r"(?:/|%(?:25)*2F|\\/)"
 _END = r"[^\s&\"'<>\\,;)\]}/]"
 
 # Parameters that are secrets by themselves.
-_SECRET_NAMES = (
+_PRIVATE_NAMES = (
     "ks|secret|adminSecret|admin_secret|userSecret|user_secret|tokenHash|token_hash|app_?token|token|access_token|"
     "password|api_?key|jwt|authorization"
 )
 # Parameters that make a URL a signed one: its whole query is hidden.
-_SIGNED_NAMES = (
-    "Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+|AWSAccessKeyId|GoogleAccessId|sig|sv|"
-    "hdnea|hdnts|hdntl|hdnt|__gda__|__token__|verify|hash|hmac|md5|st|e|exp|expires|auth|auth_key|wsSecret|"
-    "cdntoken|token|ks|jwt"
+_LONG_SIGNED_NAMES = (
+    "Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+|AWSAccessKeyId|GoogleAccessId|"
+    "hdnea|hdnts|hdntl|hdnt|__gda__|__token__|hmac|auth_key|wsSecret|cdntoken"
 )
+_SIGNED_NAMES = f"{_LONG_SIGNED_NAMES}|sig|sv|verify|hash|md5|st|e|exp|expires|auth|token|ks|jwt"
 
 _URL_QUERY = re.compile(
     r"(?P<url>https?(?::|%(?:25)*3A)[^\s\"'<>?]*)(?:\?|%(?:25)*3F)(?P<query>[^\s\"'<>]*)", re.IGNORECASE
 )
 _SIGNED = re.compile(rf"(?:^|&|;|%(?:25)*26)(?:{_SIGNED_NAMES}){_EQUALS}", re.IGNORECASE)
 _PARAMETER = re.compile(
-    rf"(?P<name>(?<![A-Za-z0-9])(?:{_SECRET_NAMES}|{'|'.join(n for n in _SIGNED_NAMES.split('|') if len(n) > 3)})"
-    rf"{_EQUALS})(?P<value>{_END}+)",
-    re.IGNORECASE,
+    rf"(?P<name>(?<![A-Za-z0-9])(?:{_PRIVATE_NAMES}|{_LONG_SIGNED_NAMES}){_EQUALS})(?P<value>{_END}+)", re.IGNORECASE
 )
 _PATH_KS = re.compile(rf"(?P<name>{_SLASH}ks{_SLASH})(?P<value>{_END}+)", re.IGNORECASE)
 _MEMBER = re.compile(
-    rf"(?P<name>(?P<q>\\?[\"'])(?:\d+:)?(?:{_SECRET_NAMES})(?P=q)\s*(?::|=>|,)\s*)(?P<o>b?\\?[\"'])(?P<value>[^\"'\\]*)",
+    rf"(?P<name>(?P<q>\\?[\"'])(?:\d+:)?(?:{_PRIVATE_NAMES})(?P=q)\s*(?::|=>|,)\s*)(?P<o>b?\\?[\"'])(?P<value>[^\"'\\]*)",
     re.IGNORECASE,
 )
 _ELEMENT = re.compile(r"(?P<name><(?:ks|token|secret|adminSecret)>)(?P<value>[^<]*)", re.IGNORECASE)
