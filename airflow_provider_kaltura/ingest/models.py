@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from airflow_provider_kaltura.api.models import MediaUrl
@@ -30,8 +31,10 @@ class AssetJob:
     """
     One asset and where it goes: what is decided before anything moves.
 
-    ``key`` is below the lake's root, ``path`` is what users see. ``size_bytes`` is Kaltura's ``sizeInBytes``; None means
-    nothing but the server's Content-Length can prove the bytes (``verified`` is then ``"length"``).
+    ``key`` is below the lake's root, ``path`` is what users see. ``size_bytes`` is Kaltura's ``sizeInBytes``; None
+    means that nothing but the server's Content-Length can prove the bytes (``verified`` is then ``"length"``).
+    ``partner_id`` 0 and ``version`` ``""`` are unknown. ``refresh`` plans the same asset anew; it is asked once when
+    the source turns out to have changed.
     """
 
     partner_id: int
@@ -45,6 +48,7 @@ class AssetJob:
     resolve_url: UrlResolver = field(repr=False)
     attributes: ObjectAttributes = field(default_factory=ObjectAttributes)
     source_updated_at: datetime | None = None
+    refresh: Callable[[], AssetJob] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

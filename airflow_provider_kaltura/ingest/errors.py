@@ -1,0 +1,84 @@
+"""
+What can go wrong between an asset and the lake.
+
+::
+
+    IngestError
+    ├── DestinationError      the destination's text can't be used, or not for this asset
+    ├── DownloadInputError    what was given as ``download`` is no download
+    ├── KeyCollisionError     two assets of one plan would get one name
+    └── WatchTimeoutError     a wait went past its deadline
+
+None of them is worth a retry: nothing changes by itself. Errors of Kaltura and of the bytes are those of ``api`` and
+``transfer``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class IngestError(Exception):
+    """Base of this layer's errors; picklable, no secret in its text."""
+
+    retryable: ClassVar[bool] = False
+
+
+class DestinationError(IngestError):
+    """
+    The destination can't be used.
+
+    :param message: What is wrong, and what to write instead.
+    :param position: Where in the text, counted from 0; None when it is not about one place.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message, position)
+        self.message = message
+        self.position = position
+
+    def __str__(self) -> str:
+        return self.message if self.position is None else f"{self.message} (at position {self.position})"
+
+
+class DownloadInputError(IngestError):
+    """What was given as ``download`` is neither a usable dict nor a usable URL."""
+
+
+class KeyCollisionError(IngestError):
+    """
+    Two assets of one plan would get one name.
+
+    :param path: The name.
+    :param first_asset_id: The asset that has it.
+    :param second_asset_id: The asset that would get it too.
+    """
+
+    def __init__(self, path: str, first_asset_id: str, second_asset_id: str) -> None:
+        super().__init__(path, first_asset_id, second_asset_id)
+        self.path = path
+        self.first_asset_id = first_asset_id
+        self.second_asset_id = second_asset_id
+
+    def __str__(self) -> str:
+        return (
+            f"assets {self.first_asset_id} and {self.second_asset_id} would both become {self.path}; "
+            "add {entryId} or {flavorId} to the destination"
+        )
+
+
+class WatchTimeoutError(IngestError):
+    """
+    A wait went past its deadline.
+
+    :param entry_id: Whom it waited for.
+    :param reason: What was missing last.
+    """
+
+    def __init__(self, entry_id: str, reason: str) -> None:
+        super().__init__(entry_id, reason)
+        self.entry_id = entry_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"entry {self.entry_id} did not become ready in time: {self.reason}"

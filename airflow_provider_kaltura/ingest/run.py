@@ -1,0 +1,326 @@
+"""
+A plan is carried out: every asset whole under its final name, or nothing.
+
+One job at a time for now; :meth:`_Run.outcome_of` is what parallel jobs will call. What happens when something stands
+under the final name already is decided by the pure :func:`decide`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from airflow_provider_kaltura.ingest.errors import KeyCollisionError
+from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter, describes
+from airflow_provider_kaltura.ingest.models import Outcome
+from airflow_provider_kaltura.transfer.copy import copy
+from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
+from airflow_provider_kaltura.transfer.plan import DEFAULT_PART_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.models import AssetJob, IfExists, RunOptions, Verified
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source, Upload
+
+log = logging.getLogger(__name__)
+
+METADATA_FLAVOR: Final = "kaltura-flavor"
+METADATA_VERSION: Final = "kaltura-version"
+METADATA_ENTRY: Final = "kaltura-entry"
+METADATA_CHECKSUM: Final = "kaltura-checksum"
+
+# Up to this many jobs the names are compared before the first byte, and only their manifest rows are kept in memory.
+_SMALL_PLAN: Final = 10_000
+
+Decision: TypeAlias = Literal["fetch", "skip", "adopt", "refuse"]
+
+
+class JobProgress(Protocol):
+    """Told while bytes move; must be quick."""
+
+    def __call__(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
+        """*done_bytes* of *size_bytes* are stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What manifest or object metadata say about the file that stands there."""
+
+    is_same_asset: bool
+    size_bytes: int
+    checksum: str | None = None
+    verified: Verified = "full"
+
+
+def decide(
+    if_exists: IfExists,
+    standing_bytes: int | None,
+    recorded: Recorded | None,
+    wanted_bytes: int,
+    *,
+    is_manifest_damaged: bool = False,
+) -> Decision:
+    """
+    Decide what happens to one job, from what stands under its final name.
+
+    ``skip`` leaves a file alone only when its length, asset and version are the wanted ones by record; a file that
+    nobody recorded is adopted by its length alone, unless the record may have been lost.
+
+    :param if_exists: What the user wants.
+    :param standing_bytes: Length of what stands there, None when nothing does.
+    :param recorded: What is recorded about it, None when nothing is.
+    :param wanted_bytes: Length of the asset.
+    :param is_manifest_damaged: Part of the manifest could not be read.
+    :returns: The decision; ``fetch`` replaces what stands there.
+    """
+    if standing_bytes is None or if_exists == "overwrite":
+        return "fetch"
+    if if_exists == "fail":
+        return "refuse"
+    if standing_bytes != wanted_bytes:
+        return "fetch"
+    if recorded is not None:
+        return "skip" if recorded.is_same_asset and recorded.size_bytes == standing_bytes else "fetch"
+    return "fetch" if is_manifest_damaged else "adopt"
+
+
+def run(
+    plan: Iterable[AssetJob],
+    lake: Lake,
+    options: RunOptions,
+    *,
+    progress: JobProgress | None = None,
+    open_source: Callable[[AssetJob], Source],
+    writer: ManifestWriter | None = None,
+) -> Iterator[Outcome]:
+    """
+    Carry out a plan, lazily, one outcome per job in the plan's order.
+
+    A job that fails gives an outcome ``failed`` with its error, and the next one begins. Interruptions (Ctrl-C, the
+    timeout of a task, SIGTERM where it raises) leave nothing of the file under way and go on to the caller. What stands
+    is in the manifest at the latest when the iterator ends or is closed.
+
+    :param plan: The jobs; a list or tuple is checked for equal names before the first byte.
+    :param lake: Where they go.
+    :param options: How.
+    :param progress: Told while bytes move.
+    :param open_source: Gives the source of a job; no request need be made before it is read.
+    :param writer: Writes the manifest; by default one for these options.
+    :returns: The outcomes.
+    :raises KeyCollisionError: Two assets of a small plan would get one name.
+    :raises SinkError: The manifest can't be read or written.
+    """
+    state = _Run(lake, options, writer or ManifestWriter(lake, options), open_source, progress)
+    if isinstance(plan, Sequence) and len(plan) <= _SMALL_PLAN:
+        for job in plan:
+            state.claim(job)
+        state.paths = frozenset(job.key for job in plan)
+    return state.outcomes(plan)
+
+
+def run_one(
+    job: AssetJob,
+    lake: Lake,
+    options: RunOptions,
+    *,
+    progress: JobProgress | None = None,
+    open_source: Callable[[AssetJob], Source],
+) -> Outcome:
+    """
+    Carry out a plan of one job, and raise what went wrong.
+
+    :param job: The job.
+    :param lake: Where it goes.
+    :param options: How.
+    :param progress: Told while bytes move.
+    :param open_source: See :func:`run`.
+    :returns: An outcome that is not ``failed``.
+    :raises Exception: The outcome's error.
+    """
+    (outcome,) = run([job], lake, options, progress=progress, open_source=open_source)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
+
+
+@dataclass(slots=True)
+class _Run:
+    lake: Lake
+    options: RunOptions
+    writer: ManifestWriter
+    open_source: Callable[[AssetJob], Source]
+    progress: JobProgress | None
+    paths: frozenset[str] | None = None
+    manifest: Manifest | None = None
+    claimed: dict[str, str] = field(default_factory=dict)
+
+    def claim(self, job: AssetJob) -> None:
+        owner = self.claimed.setdefault(job.key, job.asset_id)
+        if owner != job.asset_id:
+            raise KeyCollisionError(job.path, owner, job.asset_id)
+
+    def outcomes(self, plan: Iterable[AssetJob]) -> Iterator[Outcome]:
+        try:
+            for job in plan:
+                outcome = self.outcome_of(job)
+                if outcome.outcome != "skipped":
+                    row = self.writer.add(outcome)
+                    if self.manifest is not None:
+                        self.manifest.add(row)
+                yield outcome
+        except BaseException:
+            self.writer.flush_quietly()
+            raise
+        self.writer.flush()
+
+    def outcome_of(self, job: AssetJob) -> Outcome:
+        started = time.monotonic()
+        try:
+            self.claim(job)
+            outcome = self._carry_out(job, started)
+        except _LakeError as error:
+            raise error.cause from error
+        except SourceChangedError as error:
+            outcome = self._again(job, error, started)
+        except Exception as error:  # noqa: BLE001 - one asset's trouble, whatever it is, must not end the others
+            outcome = _failed(job, error, started)
+        return outcome
+
+    def _again(self, job: AssetJob, error: SourceChangedError, started: float) -> Outcome:
+        if job.refresh is None:
+            return _failed(job, error, started)
+        log.info("Asset %s changed while it was on its way; it is planned anew", job.asset_id)
+        try:
+            fresh = job.refresh()
+            self.claim(fresh)
+            return self._carry_out(fresh, started)
+        except _LakeError as failure:
+            raise failure.cause from failure
+        except Exception as again:  # noqa: BLE001 - see outcome_of
+            return _failed(job, again, started)
+
+    def _carry_out(self, job: AssetJob, started: float) -> Outcome:
+        source: Source | None = None
+        if job.size_bytes is None:
+            source = self.open_source(job)
+            wanted = source.size_bytes
+        else:
+            wanted = job.size_bytes
+        stat = self.lake.store.stat(job.key)
+        recorded = self._recorded(job, stat)
+        standing = None if stat is None else stat.size_bytes
+        damaged = self.manifest is not None and self.manifest.is_damaged
+        decision = decide(self.options.if_exists, standing, recorded, wanted, is_manifest_damaged=damaged)
+        if decision == "refuse":
+            raise TargetExistsError("something stands there already, and if_exists is 'fail'", job.key)
+        if decision == "fetch":
+            return self._fetch(job, source or self.open_source(job), stat, started)
+        return _left_alone(job, decision, wanted, recorded, started)
+
+    def _recorded(self, job: AssetJob, stat: ObjectStat | None) -> Recorded | None:
+        if stat is None or self.options.if_exists != "skip":
+            return None
+        metadata = stat.metadata or {}
+        if METADATA_FLAVOR in metadata and METADATA_VERSION in metadata:
+            # Metadata comes into being with the object: what it says is about all of its bytes.
+            return Recorded(
+                is_same_asset=(metadata[METADATA_FLAVOR], metadata[METADATA_VERSION]) == (job.asset_id, job.version),
+                size_bytes=stat.size_bytes,
+                checksum=metadata.get(METADATA_CHECKSUM),
+            )
+        row = self._read_manifest().standing(job.key)
+        if row is None:
+            return None
+        if row.entry_id != job.entry_id:
+            log.warning("%s stands for entry %s and is asked for entry %s", job.path, row.entry_id, job.entry_id)
+        return Recorded(
+            is_same_asset=describes(row, job),
+            size_bytes=row.size_bytes,
+            checksum=row.checksum,
+            verified="full" if row.verified == "full" else "length",
+        )
+
+    def _read_manifest(self) -> Manifest:
+        if self.manifest is None:
+            try:
+                self.writer.flush()
+                self.manifest = Manifest(self.lake.store, self.paths)
+            except Exception as error:
+                # Whatever was decided without the manifest might be wrong, for this job and for all others.
+                raise _LakeError(error) from error
+        return self.manifest
+
+    def _fetch(self, job: AssetJob, source: Source, stat: ObjectStat | None, started: float) -> Outcome:
+        size_bytes = source.size_bytes if job.size_bytes is None else job.size_bytes
+        part_bytes = DEFAULT_PART_BYTES
+        upload = self.lake.sink.begin(job.key, size_bytes=size_bytes, part_bytes=part_bytes, attributes=job.attributes)
+        try:
+            result = copy(
+                source,
+                upload,
+                size_bytes=size_bytes,
+                part_bytes=part_bytes,
+                checksum=self.options.checksum,
+                progress=partial(self._advance, job),
+            )
+            upload.commit(if_absent=self.options.if_exists == "fail", checksum=result.checksum)
+        except BaseException:
+            _discard(upload)
+            raise
+        return Outcome(
+            job=job,
+            outcome="downloaded" if stat is None else "replaced",
+            size_bytes=size_bytes,
+            checksum=result.checksum,
+            verified="length" if job.size_bytes is None else "full",
+            fetched_bytes=result.fetched_bytes,
+            requests=result.requests,
+            seconds=time.monotonic() - started,
+        )
+
+    def _advance(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
+        self.writer.tick()
+        if self.progress is not None:
+            self.progress(job, done_bytes, size_bytes)
+
+
+class _LakeError(Exception):
+    """The lake's state can't be read; carries the error that ends the run."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+def _discard(upload: Upload) -> None:
+    try:
+        upload.discard()
+    except Exception:
+        log.warning("What was under way can't be removed; it has no final name", exc_info=True)
+
+
+def _left_alone(
+    job: AssetJob, decision: Decision, size_bytes: int, recorded: Recorded | None, started: float
+) -> Outcome:
+    seconds = time.monotonic() - started
+    if decision == "skip" and recorded is not None:
+        return Outcome(
+            job=job,
+            outcome="skipped",
+            size_bytes=size_bytes,
+            checksum=recorded.checksum,
+            verified=recorded.verified,
+            seconds=seconds,
+        )
+    log.warning("%s stands already, nothing is recorded about it; adopted, since its length is right", job.path)
+    return Outcome(job=job, outcome="adopted", size_bytes=size_bytes, verified="length", seconds=seconds)
+
+
+def _failed(job: AssetJob, error: Exception, started: float) -> Outcome:
+    return Outcome(job=job, outcome="failed", error=error, seconds=time.monotonic() - started)
