@@ -96,17 +96,21 @@ class ObjectStat:
 class Upload(Protocol):
     """One object on its way: invisible under its final name until :meth:`commit` returns."""
 
-    def put_part(self, index: int, buffer: Buffer) -> None:
+    def put_part(self, index: int, buffer: Buffer, *, crc64nvme: int | None = None) -> None:
         """
         Store part *index*, from any thread; all parts but the last have ``part_bytes`` bytes.
 
-        :param index: From 0.
+        :param index: From 0; a part may be put again as long as nothing is committed.
         :param buffer: The part; free for reuse when this returns.
+        :param crc64nvme: CRC-64/NVME of the part, if the caller has it already.
         :raises SinkError: The store refused it, or the length is not that of this part.
         """
 
     def done_parts(self) -> frozenset[int]:
         """Indexes of the parts that the store has acknowledged, those of an earlier try included."""
+
+    def part_checksums(self) -> Mapping[int, int]:
+        """CRC-64/NVME of the stored parts, as far as they are known; those of an earlier try included."""
 
     def state(self) -> JsonObject:
         """Plain JSON with which :meth:`Sink.begin` goes on later; no secret in it."""

@@ -1,0 +1,58 @@
+"""Names below a root, checked once more by every sink although the caller has checked them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+
+from airflow_provider_kaltura.transfer.errors import InvalidKeyError
+
+#: What is under way ends like this, so that listings skip it and clean-up finds it.
+PARTIAL_SUFFIX = ".kaltura-partial"
+_PARTIAL_NAME = re.compile(r"\.[0-9a-f]{16}\.[0-9a-f]{16}\.kaltura-partial")
+
+
+def split_key(key: str) -> tuple[str, ...]:
+    """
+    Split a key into its components.
+
+    :param key: ``/``-separated, relative.
+    :returns: At least one component.
+    :raises InvalidKeyError: It is empty or absolute, has a NUL or an empty, ``.`` or ``..`` component.
+    """
+    parts = tuple(key.split("/"))
+    if "\0" in key:
+        raise InvalidKeyError("a key can't contain NUL", key)
+    if any(part in {"", ".", ".."} for part in parts):
+        raise InvalidKeyError("a key is relative and has no empty, '.' or '..' component", key)
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise InvalidKeyError("a key is valid Unicode, without lone surrogates", key) from None
+    if is_partial_name(parts[-1]):
+        raise InvalidKeyError(f"names ending in {PARTIAL_SUFFIX} are reserved", key)
+    return parts
+
+
+def partial_name(name: str) -> str:
+    """
+    Make a temporary name that nobody else has.
+
+    It is 50 bytes long whatever the final name is, so that a final name of 255 bytes works too.
+
+    :param name: Final name, without folders.
+    :returns: A name beside it.
+    """
+    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    return f".{digest}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+
+
+def is_partial_name(name: str) -> bool:
+    """
+    Tell whether a name was made by :func:`partial_name`.
+
+    :param name: Name without folders.
+    :returns: True when it is.
+    """
+    return _PARTIAL_NAME.fullmatch(name) is not None

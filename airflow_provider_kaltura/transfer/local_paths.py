@@ -1,0 +1,119 @@
+"""Names on a local disk: below one root, never out of it through a symbolic link."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_kaltura.transfer.errors import InvalidKeyError, ObjectMissingError, SinkError, SinkFullError
+from airflow_provider_kaltura.transfer.keys import split_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class LocalRoot:
+    """
+    One folder, and the names below it.
+
+    :param root: The folder; made when the first object is written.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.path = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow links that may change later
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @contextmanager
+    def folder_of(self, key: str, *, create: bool) -> Iterator[tuple[int, str]]:
+        """
+        Open the folder that holds *key*.
+
+        Everything else is done relative to this descriptor, so that a folder exchanged meanwhile changes nothing.
+
+        :param key: Name below the root.
+        :param create: Make the missing folders.
+        :yields: Descriptor of the folder, and the last component of the key.
+        :raises InvalidKeyError: The key is none, or leads out of the root through a symbolic link.
+        :raises ObjectMissingError: A folder is missing and *create* is False.
+        :raises SinkError: The folders can't be made or opened.
+        """
+        *folders, name = split_key(key)
+        with failures_named(key):
+            if create:
+                self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = self._open_folders(key, folders, create=create)
+            except NotADirectoryError as error:
+                if not create:
+                    raise
+                raise SinkError("a file stands where a folder is needed", key) from error
+        try:
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
+
+    def _open_folders(self, key: str, folders: list[str], *, create: bool) -> int:
+        root = self.path.resolve()
+        here = root
+        for folder in folders:
+            here = here / folder
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    here.mkdir()
+            if here.is_symlink():
+                here = here.resolve()
+                if not here.is_relative_to(root):
+                    raise InvalidKeyError("a symbolic link leads out of the root", key)
+        return os.open(here, _DIRECTORY)
+
+
+@contextmanager
+def failures_named(key: str) -> Iterator[None]:
+    """
+    Turn errors of the operating system into ours.
+
+    :param key: Name below the root, for the message.
+    :yields: Nothing.
+    :raises SinkError: Instead of OSError, by its kind.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ObjectMissingError("nothing stands there", key) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise SinkFullError(f"no space left: {error.strerror}", key) from error
+        if error.errno in {errno.ENAMETOOLONG, errno.EILSEQ, errno.ELOOP}:
+            raise InvalidKeyError(f"the disk can't hold such a name: {error.strerror}", key) from error
+        raise SinkError(f"the disk refused: {error.strerror or error}", key) from error
+
+
+def open_inside(folder: int, name: str, root: Path, key: str) -> int:
+    """
+    Open a file to read it, unless it is a symbolic link out of the root.
+
+    :param folder: Descriptor of its folder.
+    :param name: Name in the folder.
+    :param root: What it may not leave.
+    :param key: Name below the root, for messages.
+    :returns: Descriptor.
+    :raises InvalidKeyError: It leads out of the root.
+    """
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    target = (root / key).resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise InvalidKeyError("a symbolic link leads out of the root", key)
+    return os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -1,0 +1,349 @@
+"""Whole files on a local disk: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from airflow_provider_kaltura.transfer import checksum as checksums
+from airflow_provider_kaltura.transfer import plan, proofs
+from airflow_provider_kaltura.transfer.errors import (
+    IncompleteUploadError,
+    ObjectMissingError,
+    UploadStateError,
+)
+from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name, split_key
+from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named
+from airflow_provider_kaltura.transfer.local_store import (
+    LocalStore,
+    describe,
+    exclusive,
+    put_in_place,
+    read_range,
+    remove,
+    write_all,
+)
+from airflow_provider_kaltura.transfer.protocols import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_kaltura.transfer.protocols import Buffer, JsonObject, ObjectAttributes, ObjectStat
+
+Durability: TypeAlias = Literal["file", "batch"]
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LocalUpload:
+    """
+    One file on its way; the name it has until then is beside its final one.
+
+    :param root: Folder below which it stands.
+    :param key: Final name.
+    :param size_bytes: Length of the whole.
+    :param part_bytes: Length of every part but the last.
+    :param state: Of an earlier try, or None.
+    :param durable: Flush the file and its folder at commit.
+    :param committed: Told about every key that stands under its final name without having been flushed.
+    """
+
+    def __init__(
+        self,
+        root: LocalRoot,
+        key: str,
+        *,
+        size_bytes: int,
+        part_bytes: int,
+        state: JsonObject | None,
+        durable: bool,
+        committed: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._key = key
+        self._size_bytes = size_bytes
+        self._part_bytes = part_bytes
+        self._durable = durable
+        self._committed = committed
+        self._checksums: dict[int, int] = {}
+        self._idle = threading.Condition()
+        self._writers = 0
+        self._file: int | None = None
+        self._temporary = partial_name(split_key(key)[-1]) if state is None else _earlier_name(state, self._plan(), key)
+        if state is None:
+            self._allocate()
+        else:
+            self._go_on(state)
+
+    def put_part(self, index: int, buffer: Buffer, *, crc64nvme: int | None = None) -> None:
+        """
+        Write part *index* at its place, from any thread.
+
+        :param index: From 0.
+        :param buffer: The part; free for reuse when this returns.
+        :param crc64nvme: CRC-64/NVME of the part, if the caller has it already.
+        :raises SinkError: There is no such part, its length is another, or the disk refused.
+        """
+        try:
+            place = plan.part_range(index, self._size_bytes, self._part_bytes)
+        except ValueError as error:
+            raise IncompleteUploadError(str(error), self._key) from error
+        proofs.part_length(index, place.size_bytes, len(buffer), self._key)
+        value = checksums.crc64nvme(buffer) if crc64nvme is None else crc64nvme
+        with self._in_use() as descriptor, failures_named(self._key):
+            write_all(descriptor, buffer, place.start)
+        with self._idle:
+            self._checksums[index] = value
+
+    def done_parts(self) -> frozenset[int]:
+        """
+        Tell which parts are written.
+
+        :returns: Indexes, those of an earlier try included.
+        """
+        return frozenset(self.part_checksums())
+
+    def part_checksums(self) -> Mapping[int, int]:
+        """
+        Tell the CRC-64/NVME of the written parts.
+
+        :returns: By index.
+        """
+        with self._idle:
+            return dict(self._checksums)
+
+    def state(self) -> JsonObject:
+        """
+        Give what :meth:`LocalSink.begin` needs to go on later, in any process that sees the same disk.
+
+        A pre-allocated file's length says nothing: only the parts named here count, and each is read back first.
+
+        :returns: Plain JSON.
+        """
+        parts = {str(index): f"{value:016x}" for index, value in sorted(self.part_checksums().items())}
+        return {"sink": "local", "temporary": self._temporary, "parts": parts, **self._plan()}
+
+    def commit(self, *, if_absent: bool = False, checksum: str | None = None) -> ObjectStat:
+        """
+        Give the file its final name, once it is complete and (``durability="file"``) on the disk.
+
+        :param if_absent: Fail instead of replacing what stands there.
+        :param checksum: Compared with what the parts' checksums combine to, when it is a crc64nvme.
+        :returns: What stands there now.
+        :raises TargetExistsError: *if_absent*, and something stands there.
+        :raises SinkError: A part is missing, or the disk refused.
+        :raises IntegrityError: The length or the checksum is another.
+        """
+        with (
+            self._in_use() as descriptor,
+            self._root.folder_of(self._key, create=False) as (folder, name),
+            failures_named(self._key),
+        ):
+            self._prove(descriptor, checksum)
+            if self._durable:
+                os.fsync(descriptor)
+            with exclusive(folder, required=False):
+                put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent)
+            stat = describe(self._key, os.fstat(descriptor))
+            if self._durable:
+                os.fsync(folder)
+            else:
+                self._committed(self._key)
+        self._close()
+        return stat
+
+    def discard(self) -> None:
+        """Leave nothing behind; harmless when repeated and after a commit."""
+        self._close()
+        try:
+            with self._root.folder_of(self._key, create=False) as (folder, _), failures_named(self._key):
+                remove(folder, self._temporary)
+        except ObjectMissingError:
+            return
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self._close()
+
+    def _plan(self) -> dict[str, int]:
+        return {"size_bytes": self._size_bytes, "part_bytes": self._part_bytes}
+
+    def _prove(self, descriptor: int, checksum: str | None) -> None:
+        values = self.part_checksums()
+        count = plan.part_count(self._size_bytes, self._part_bytes)
+        proofs.all_parts(count - len(values), self._key)
+        proofs.object_length(self._size_bytes, os.fstat(descriptor).st_size, "the file read back")
+        if checksum is not None and checksum.startswith("crc64nvme:"):
+            sizes = (plan.part_range(index, self._size_bytes, self._part_bytes).size_bytes for index in range(count))
+            whole = checksums.combine_crc64nvme((values[index], size) for index, size in enumerate(sizes))
+            proofs.object_checksum(checksum, checksums.format_crc64nvme(whole), "the parts of the file")
+
+    def _allocate(self) -> None:
+        with self._root.folder_of(self._key, create=True) as (folder, _), failures_named(self._key):
+            self._file = os.open(self._temporary, _NEW, 0o666, dir_fd=folder)
+            try:
+                _reserve(self._file, self._size_bytes)
+            except BaseException:
+                self._close()
+                remove(folder, self._temporary)
+                raise
+
+    def _go_on(self, state: JsonObject) -> None:
+        try:
+            with self._root.folder_of(self._key, create=False) as (folder, _), failures_named(self._key):
+                self._file = os.open(self._temporary, _AGAIN, dir_fd=folder)
+        except ObjectMissingError as error:
+            raise UploadStateError("the recorded temporary file is gone", self._key) from error
+        with failures_named(self._key):
+            if os.fstat(self._file).st_size != self._size_bytes:
+                _reserve(self._file, self._size_bytes)
+            for index, value in _recorded_parts(state, self._key).items():
+                place = plan.part_range(index, self._size_bytes, self._part_bytes)
+                if checksums.crc64nvme(read_range(self._file, place.start, place.stop)) == value:
+                    self._checksums[index] = value
+
+    @contextmanager
+    def _in_use(self) -> Iterator[int]:
+        with self._idle:
+            if self._file is None:
+                raise IncompleteUploadError("the upload has ended", self._key)
+            descriptor = self._file
+            self._writers += 1
+        try:
+            yield descriptor
+        finally:
+            with self._idle:
+                self._writers -= 1
+                self._idle.notify_all()
+
+    def _close(self) -> None:
+        with self._idle:
+            descriptor, self._file = self._file, None
+            # A number closed under a writer may be another file's when it writes.
+            self._idle.wait_for(lambda: self._writers == 0)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class LocalSink:
+    """
+    Whole files below one folder.
+
+    :param root: The folder; made when the first file is begun.
+    :param durability: ``"file"`` flushes each file before it gets its final name; ``"batch"`` leaves that to
+        :meth:`sync`, and until then a loss of power may leave files with holes under final names: nothing may be
+        called done before.
+    """
+
+    capabilities = Capabilities(any_order=True, resumable=True, conditional=True, metadata_at_commit=False)
+
+    def __init__(self, root: str | os.PathLike[str], durability: Durability = "file") -> None:
+        if durability not in ("file", "batch"):
+            raise ValueError(f"durability is 'file' or 'batch', not {durability!r}")
+        self.root = LocalRoot(root)
+        self.durability = durability
+        self.store = LocalStore(root)
+        self._unsynced: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root.path)!r}, durability={self.durability!r})"
+
+    def begin(
+        self,
+        key: str,
+        *,
+        size_bytes: int,
+        part_bytes: int,
+        attributes: ObjectAttributes | None = None,
+        state: JsonObject | None = None,
+    ) -> LocalUpload:
+        """
+        Begin a file, or go on with one; its space is taken from the disk before the first byte.
+
+        :param key: Name below the root.
+        :param size_bytes: Length of the whole; 0 is allowed.
+        :param part_bytes: Length of every part but the last, at least 1.
+        :param attributes: Ignored: a disk keeps only bytes.
+        :param state: What :meth:`LocalUpload.state` gave, or None.
+        :returns: The upload.
+        :raises SinkFullError: There is no room for it.
+        :raises UploadStateError: *state* is for another object, or its file is gone.
+        :raises SinkError: The place can't be written.
+        """
+        plan.part_count(size_bytes, part_bytes)
+        return LocalUpload(
+            self.root,
+            key,
+            size_bytes=size_bytes,
+            part_bytes=part_bytes,
+            state=state,
+            durable=self.durability == "file",
+            committed=self._remember,
+        )
+
+    def sync(self) -> None:
+        """Flush every file committed since the last call, and their folders; nothing to do for ``"file"``."""
+        with self._lock:
+            keys, self._unsynced = self._unsynced, set()
+        folders: dict[str, str] = {}
+        try:
+            for key in keys:
+                self._sync_one(key)
+                folders[key.rpartition("/")[0]] = key
+            for key in folders.values():
+                with self.root.folder_of(key, create=False) as (folder, _), failures_named(key):
+                    os.fsync(folder)
+        except BaseException:
+            with self._lock:
+                self._unsynced |= keys
+            raise
+
+    def _sync_one(self, key: str) -> None:
+        with self.root.folder_of(key, create=False) as (folder, name), failures_named(key):
+            try:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            except FileNotFoundError:
+                return  # deleted since: nothing is promised about it any more
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _remember(self, key: str) -> None:
+        with self._lock:
+            self._unsynced.add(key)
+
+
+def _reserve(descriptor: int, size_bytes: int) -> None:
+    if size_bytes == 0:
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except AttributeError:  # macOS
+        os.ftruncate(descriptor, size_bytes)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+            raise
+        os.ftruncate(descriptor, size_bytes)
+
+
+def _earlier_name(state: JsonObject, expected: Mapping[str, int], key: str) -> str:
+    name = state.get("temporary")
+    digest = partial_name(split_key(key)[-1]).split(".")[1]
+    if not isinstance(name, str) or not is_partial_name(name) or name.split(".")[1] != digest:
+        raise UploadStateError("the recorded state names no temporary file of this object", key)
+    if any(state.get(field) != value for field, value in expected.items()):
+        raise UploadStateError("the recorded state is for another size", key)
+    return name
+
+
+def _recorded_parts(state: JsonObject, key: str) -> dict[int, int]:
+    try:
+        return {int(index): int(value, 16) for index, value in state["parts"].items()}
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise UploadStateError("the recorded parts can't be read", key) from error
