@@ -6,7 +6,7 @@ Trigger it from the user interface (the form asks for the parameters) or over RE
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG, Param
 
@@ -17,7 +17,7 @@ with DAG(
     dag_id="example_kaltura_download",
     description="Wait for a flavor, get its URL, download it",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     tags=["example", "kaltura"],
     doc_md=__doc__,

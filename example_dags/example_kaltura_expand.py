@@ -6,7 +6,7 @@ Download several Kaltura entries at once: one mapped task per entry.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG, Param, task
 
@@ -16,7 +16,7 @@ with DAG(
     dag_id="example_kaltura_expand",
     description="Download several entries, one mapped task each",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     tags=["example", "kaltura"],
     doc_md=__doc__,
@@ -54,9 +54,9 @@ with DAG(
 ) as dag:
 
     @task
-    def entry_ids(params: dict[str, list[str]]) -> list[str]:
+    def entry_ids(params: dict[str, list[str]] | None = None) -> list[str]:
         """Give the ids of the trigger form to the mapping."""
-        return [entry_id.strip() for entry_id in params["entry_ids"] if entry_id.strip()]
+        return [entry_id.strip() for entry_id in (params or {})["entry_ids"] if entry_id.strip()]
 
     urls = KalturaGetDownloadUrlOperator.partial(
         task_id="get_download_url",

@@ -1,1 +1,1 @@
-"""To be written."""
+"""Operators: download URLs, and downloads into storage."""

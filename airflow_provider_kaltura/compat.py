@@ -1,0 +1,89 @@
+"""
+Every switch between Airflow versions, and what all our Airflow code imports from Airflow.
+
+Names come from common-compat, which takes ``airflow.sdk`` where it exists and Airflow 2's modules elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseHook,
+    BaseOperator,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+    mask_secret,
+)
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseSensorOperator",
+    "BaseTrigger",
+    "PokeReturnValue",
+    "TriggerEvent",
+    "conf",
+    "get_async_connection",
+    "get_async_extra_dejson",
+    "is_control_flow",
+    "is_deferral_timeout",
+    "mask_secret",
+    "task_identity",
+]
+
+# "Trigger timeout" is what 3.x writes (TriggerFailureReason), the other what 2.11's scheduler writes.
+_DEFERRAL_TIMEOUTS = frozenset({"Trigger timeout", "Trigger/execution timeout"})
+
+
+def is_deferral_timeout(next_method: str, next_kwargs: dict[str, Any] | None) -> bool:
+    """
+    Tell whether Airflow resumes a task only because its trigger took too long.
+
+    3.x raises TaskDeferralTimeout for it and 2.11 a plain TaskDeferralError, which would be retried.
+
+    :param next_method: The method that Airflow resumes with; ``__fail__`` when the trigger did not come to an end.
+    :param next_kwargs: Its arguments.
+    :returns: True for a timeout, False for anything else.
+    """
+    return next_method == "__fail__" and str((next_kwargs or {}).get("error")) in _DEFERRAL_TIMEOUTS
+
+
+def is_control_flow(error: AirflowException) -> bool:
+    """Tell whether *error* is no failure but an order to Airflow: a skip, or a later poke."""
+    # AirflowRescheduleException is in neither version's public names.
+    return isinstance(error, AirflowSkipException) or type(error).__name__ == "AirflowRescheduleException"
+
+
+def task_identity(context: Context) -> dict[str, Any]:
+    """
+    Name a task try, for files that must not collide.
+
+    :param context: What Airflow gives to ``execute``; may be empty outside a DAG run.
+    :returns: ``run_id``, ``task_id``, ``map_index`` and ``try_number``, those of :class:`.ingest.models.RunOptions`.
+    """
+    instance = context.get("ti")
+    if instance is None:
+        return {}
+    return {
+        "run_id": str(instance.run_id),
+        "task_id": str(instance.task_id),
+        "map_index": int(instance.map_index if instance.map_index is not None else -1),
+        "try_number": int(instance.try_number),
+    }
