@@ -8,7 +8,7 @@ Placeholders are single braces, filled after Jinja. The rules:
 - ``{createdAt}`` and ``{updatedAt}`` are the entry's, in UTC, ``%Y-%m-%d`` unless a format follows a colon. The format
   takes the directives of :data:`DATE_DIRECTIVES` (no names of months: they depend on the worker's locale) and may hold
   ``/``, since the template's author wrote it.
-- What is filled in never adds a level, never leaves the root and never begins or ends a name with a dot or space; see
+- What is filled in never adds a level, never leaves the root and neither begins nor ends with a dot or space; see
   :mod:`~airflow_provider_kaltura.ingest.safe_names` for what is changed and how changed names are kept apart.
 - A value that Kaltura does not have becomes ``_`` (``bin`` for ``{format}``). When that is the name or reference id of
   the entry and neither ``{entryId}`` nor ``{assetId}`` nor ``{flavorId}`` keeps the files apart, it is an error.
@@ -297,7 +297,7 @@ def _fill(component: Component, values: Mapping[str, Value], *, alone: bool, res
     if _is_literal(component):
         return "".join(map(str, component))
     raw, text = [], []
-    for index, piece in enumerate(component):
+    for piece in component:
         if isinstance(piece, str):
             raw.append(piece)
             text.append(piece)
@@ -305,9 +305,7 @@ def _fill(component: Component, values: Mapping[str, Value], *, alone: bool, res
         value = _value(piece, values, alone=alone)
         raw.append(value)
         # What a date holds besides digits was written by the template's author.
-        is_authored = piece.name in _DATES
-        last = len(component) - 1
-        text.append(value if is_authored else safe_part(value, first=index == 0, last=index == last))
+        text.append(value if piece.name in _DATES else safe_part(value))
     return finish_name("".join(text), "".join(raw), reserved=reserved)
 
 

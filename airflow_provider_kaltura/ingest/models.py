@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
@@ -17,6 +17,11 @@ IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
 OutcomeName: TypeAlias = Literal["downloaded", "skipped", "adopted", "replaced", "failed"]
 Verified: TypeAlias = Literal["full", "length"]
 ChecksumName: TypeAlias = Literal["crc64nvme", "sha256", "none"]
+
+METADATA_ENTRY: Final = "kaltura-entry"
+METADATA_FLAVOR: Final = "kaltura-flavor"
+METADATA_VERSION: Final = "kaltura-version"
+METADATA_CHECKSUM: Final = "kaltura-checksum"
 
 
 class UrlResolver(Protocol):

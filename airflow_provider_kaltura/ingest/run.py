@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from airflow_provider_kaltura.ingest.errors import KeyCollisionError
 from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter, describes
-from airflow_provider_kaltura.ingest.models import Outcome
+from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM, METADATA_FLAVOR, METADATA_VERSION, Outcome
 from airflow_provider_kaltura.transfer.copy import copy
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
 from airflow_provider_kaltura.transfer.plan import DEFAULT_PART_BYTES
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source, Upload
 
 log = logging.getLogger(__name__)
-
-METADATA_FLAVOR: Final = "kaltura-flavor"
-METADATA_VERSION: Final = "kaltura-version"
-METADATA_ENTRY: Final = "kaltura-entry"
-METADATA_CHECKSUM: Final = "kaltura-checksum"
 
 # Up to this many jobs the names are compared before the first byte, and only their manifest rows are kept in memory.
 _SMALL_PLAN: Final = 10_000

@@ -16,29 +16,22 @@ _FORBIDDEN = frozenset('/\\:*?"<>|\u2028\u2029\ufeff') | {
     chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs"})
-_DOTS = re.compile(r"\.{2,}")
+_DOTS_OR_EDGES = re.compile(r"\A[.\s]+|\.{2,}|[.\s]+\Z")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}\Z")
 _MARKED = re.compile(rf"~[0-9a-f]{{{_HASH_DIGITS}}}(\.[A-Za-z0-9]{{1,10}})?\Z")
 _WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|\Z)", re.IGNORECASE)
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 
 
-def safe_part(value: str, *, first: bool, last: bool) -> str:
+def safe_part(value: str) -> str:
     """
     Replace what a filled part of a name must not hold, character by character.
 
-    :param value: What a placeholder stands for; not empty.
-    :param first: The part begins its name, so it may not begin with dots or spaces.
-    :param last: The part ends its name, so it may not end with dots or spaces.
-    :returns: NFC text without separators, control characters, or two dots in a row.
+    :param value: What a placeholder stands for.
+    :returns: NFC text without separators, control characters, two dots in a row, dots or spaces at its ends.
     """
     text = "".join(_safe_character(character) for character in unicodedata.normalize("NFC", value))
-    text = _DOTS.sub(lambda dots: _REPLACEMENT * len(dots.group()), text)
-    if first:
-        text = _REPLACEMENT * (len(text) - len(text.lstrip(". \u00a0\u3000"))) + text.lstrip(". \u00a0\u3000")
-    if last:
-        text = text.rstrip(". \u00a0\u3000") + _REPLACEMENT * (len(text) - len(text.rstrip(". \u00a0\u3000")))
-    return text
+    return _DOTS_OR_EDGES.sub(lambda found: _REPLACEMENT * len(found.group()), text)
 
 
 def finish_name(text: str, raw: str, *, reserved: frozenset[str] = frozenset()) -> str:
