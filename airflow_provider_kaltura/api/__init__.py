@@ -1,1 +1,1 @@
-"""To be written."""
+"""Kaltura without Airflow: the official client made trustworthy. Nothing heavy is imported before the first request."""

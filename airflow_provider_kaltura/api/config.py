@@ -85,7 +85,7 @@ class ClientConfig:
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 120.0
     verify: bool | str = True
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a proxy password
     user_agent: str = USER_AGENT
     max_concurrent_requests: int = 8
     requests_per_second: float = 20.0

@@ -10,7 +10,8 @@ What can go wrong at Kaltura.
     ├─ FlavorNotReadyError       not yet, but it may still come
     ├─ UnverifiedUrlError        no URL of this asset serves its bytes
     ├─ KalturaTransportError     no usable answer: network, timeout, HTTP 5xx, not well-formed XML
-    │  └─ TlsError               the server's certificate is not trusted
+    │  ├─ TlsError               the server's certificate is not trusted
+    │  └─ HttpStatusError        HTTP 3xx or 4xx: not the API, or not this way
     └─ KalturaAPIError           the server answered with an error
        ├─ AuthError              wrong secret, unknown partner, application token refused
        │  └─ InvalidSessionError the KS is not (or no longer) accepted; ``renewable`` if a new one helps
@@ -38,6 +39,7 @@ __all__ = [
     "ConfigurationError",
     "FlavorNotReadyError",
     "ForbiddenError",
+    "HttpStatusError",
     "InternalServerError",
     "InvalidRequestError",
     "InvalidSessionError",
@@ -157,6 +159,12 @@ class KalturaTransportError(KalturaError):
 
 class TlsError(KalturaTransportError):
     """The server's certificate is not trusted; set ``verify`` to a CA bundle that knows it."""
+
+    retryable = False
+
+
+class HttpStatusError(KalturaTransportError):
+    """HTTP 3xx or 4xx, which the API itself never answers to a right request: another host, path or proxy is meant."""
 
     retryable = False
 

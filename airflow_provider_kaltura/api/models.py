@@ -83,3 +83,25 @@ class MediaUrl:
 
     url: str = field(repr=False)
     needs_session: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySnapshot:
+    """
+    An entry and its flavor assets at one moment: what a choice is made from.
+
+    ``web_playable_ids`` is None when it was not asked for.
+    """
+
+    entry: Entry
+    assets: tuple[FlavorAsset, ...]
+    web_playable_ids: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """Whether a connection works, in one sentence without a secret; ``code`` names the case for programs."""
+
+    ok: bool
+    message: str
+    code: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_provider_kaltura.api import secrets
 
@@ -72,3 +72,21 @@ def _hide_signed_query(match: re.Match[str]) -> str:
     if _SIGNED.search(match["query"]):
         return f"{match['url']}?{HIDDEN}"
     return match[0]
+
+
+_SESSION_IN_URL = re.compile(rf"{_SLASH}ks{_SLASH}(?P<path>{_END}+)|[?&;]ks{_EQUALS}(?P<query>{_END}+)", re.IGNORECASE)
+
+
+def session_in_url(url: str) -> str | None:
+    """
+    Find the KS in a URL.
+
+    :param url: Any URL.
+    :returns: The KS in its query or path, decoded; None when there is none.
+    """
+    if match := _SESSION_IN_URL.search(url):
+        return unquote(match["path"] or match["query"])
+    for pattern in (_KS_V2, _KS_V1):
+        if match := pattern.search(url):
+            return unquote(match[0])
+    return None

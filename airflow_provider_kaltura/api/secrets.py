@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -68,3 +69,11 @@ def known() -> tuple[str, ...]:
     """Every secret that was announced, longest first, so that none is cut by a shorter one inside it."""
     with _lock:
         return tuple(sorted(_known, key=len, reverse=True))
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a lock that another thread held during the fork would never be released
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,104 @@
+"""From the official client's objects to our values: numbers come as texts, unset ones as NotImplemented or None."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+
+
+def entry_of(item: Any) -> Entry:
+    """
+    Convert an entry of any class.
+
+    :param item: A ``KalturaBaseEntry``.
+    :returns: The entry.
+    """
+    return Entry(
+        id=text(item.id),
+        partner_id=number(item.partnerId) or 0,
+        name=text(item.name),
+        status=text(item.status),
+        type=text(item.type),
+        media_type=number(getattr(item, "mediaType", None)),
+        reference_id=text(item.referenceId) or None,
+        access_control_id=number(item.accessControlId),
+        replaced_entry_id=text(item.replacedEntryId) or None,
+        moderation_status=number(item.moderationStatus),
+        created_at=moment(item.createdAt),
+        updated_at=moment(item.updatedAt),
+    )
+
+
+def flavor_of(item: Any) -> FlavorAsset:
+    """
+    Convert a flavor asset.
+
+    :param item: A ``KalturaFlavorAsset``.
+    :returns: The flavor asset; ``size_bytes`` is None where Kaltura says 0 or nothing.
+    """
+    return FlavorAsset(
+        id=text(item.id),
+        entry_id=text(item.entryId),
+        partner_id=number(item.partnerId) or 0,
+        # A status that is no number is none that we know: neither ready nor final.
+        status=_or(number(item.status), -1000),
+        flavor_params_id=number(item.flavorParamsId) or 0,
+        version=text(item.version) or "0",
+        size_bytes=number(item.sizeInBytes) or None,
+        width=number(item.width) or 0,
+        height=number(item.height) or 0,
+        bitrate_kbps=number(item.bitrate) or 0,
+        file_ext=text(item.fileExt),
+        tags=tuple(tag.strip() for tag in text(item.tags).split(",") if tag.strip()),
+        is_original=item.isOriginal is True,
+        description=text(item.description),
+        updated_at=moment(item.updatedAt),
+    )
+
+
+def text(value: Any) -> str:
+    """
+    Read a text or an enum of texts.
+
+    :param value: What the official client holds.
+    :returns: The text, empty when unset.
+    """
+    value = _plain(value)
+    return "" if value is None else str(value)
+
+
+def number(value: Any) -> int | None:
+    """
+    Read a number or an enum of numbers.
+
+    :param value: What the official client holds.
+    :returns: The number, None when unset or not a number.
+    """
+    value = _plain(value)
+    try:
+        return None if value is None or value == "" else int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def moment(value: Any) -> datetime | None:
+    """
+    Read a time.
+
+    :param value: Seconds since the epoch, or unset.
+    :returns: The time in UTC, None when unset.
+    """
+    seconds = number(value)
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _plain(value: Any) -> Any:
+    if value is NotImplemented:
+        return None
+    return value.getValue() if hasattr(value, "getValue") else value
+
+
+def _or(value: int | None, other: int) -> int:
+    return other if value is None else value

@@ -1,0 +1,311 @@
+"""The few things that ingestion asks Kaltura for, typed and checked. Cheap to make, safe across threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kaltura.api.errors import KalturaError, KalturaTransportError, NotFoundError, NotReadyError
+from airflow_provider_kaltura.api.ids import check_id
+from airflow_provider_kaltura.api.models import CheckResult, Entry, EntrySnapshot, FlavorAsset, MediaUrl
+from airflow_provider_kaltura.api.runtime import runtime_of
+from airflow_provider_kaltura.api.session import default_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from airflow_provider_kaltura.api.config import ClientConfig
+    from airflow_provider_kaltura.api.runtime import Runtime
+
+# In-lists are cut silently after 500 values, pages after 500 objects (recorded cases lists.idIn_501, lists.bulk_501).
+_CHUNK = 500
+_PAGE = 500
+_MULTIREQUEST = 100
+
+
+class KalturaApi:
+    """
+    Kaltura as ingestion needs it.
+
+    Instances of equal settings share connections, limits and sessions within a process. Nothing heavy is imported and
+    nothing is sent before the first call.
+
+    :param config: The connection.
+    :param runtime: Something else than this process's shared runtime, for tests.
+    """
+
+    def __init__(self, config: ClientConfig, *, runtime: Runtime | None = None) -> None:
+        self.config = config
+        self._own_runtime = runtime
+
+    def __repr__(self) -> str:
+        return f"KalturaApi({self.config.connection_id!r}, partner {self.config.partner_id})"
+
+    @property
+    def runtime(self) -> Runtime:
+        """What is shared with other instances for this connection; asked each time, since a fork makes a new one."""
+        return self._own_runtime or runtime_of(self.config)
+
+    def get_entry(self, entry_id: str) -> Entry:
+        """
+        Read one entry, of any type.
+
+        :param entry_id: Its id.
+        :returns: The entry.
+        :raises NotFoundError: Deleted, of another account, or unknown: Kaltura does not tell these apart.
+        :raises InvalidRequestError: The id can't be one.
+        """
+        from airflow_provider_kaltura.api.convert import entry_of  # noqa: PLC0415 - with the client
+
+        check_id(entry_id)
+        entry = entry_of(_present(self.runtime.client().baseEntry.get(entry_id), "baseEntry.get", entry_id))
+        _same(entry.id, entry_id, "baseEntry.get")
+        return entry
+
+    def get_entries(self, entry_ids: Iterable[str]) -> dict[str, Entry]:
+        """
+        Read several entries.
+
+        :param entry_ids: Their ids.
+        :returns: By id, in the order asked for; what is deleted or unknown is left out.
+        """
+        found = self.snapshot(entry_ids)
+        return {key: value.entry for key, value in found.items() if isinstance(value, EntrySnapshot)}
+
+    def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
+        """
+        List the flavor assets of entries, whatever their status.
+
+        :param entry_ids: Any number of entries.
+        :returns: By entry, in the order asked for, each by id; an empty list for an entry without any, and for one that
+            is unknown: Kaltura does not tell these apart here.
+        """
+        wanted = _unique(entry_ids)
+        found: dict[str, dict[str, FlavorAsset]] = {entry_id: {} for entry_id in wanted}
+        self._collect(list(_chunks(wanted, _CHUNK)), found, None)
+        return {entry_id: _by_id(assets) for entry_id, assets in found.items()}
+
+    def get_flavor_asset(self, flavor_id: str) -> FlavorAsset:
+        """
+        Read one flavor asset.
+
+        :param flavor_id: Its id.
+        :returns: The flavor asset.
+        :raises NotFoundError: Deleted, of another account, or unknown.
+        :raises InvalidRequestError: The id can't be one.
+        """
+        from airflow_provider_kaltura.api.convert import flavor_of  # noqa: PLC0415 - with the client
+
+        check_id(flavor_id, "flavor asset id")
+        asset = flavor_of(_present(self.runtime.client().flavorAsset.get(flavor_id), "flavorAsset.get", flavor_id))
+        _same(asset.id, flavor_id, "flavorAsset.get")
+        return asset
+
+    def web_playable_ids(self, entry_id: str) -> frozenset[str]:
+        """
+        Ask which flavor assets are web-playable now.
+
+        :param entry_id: The entry.
+        :returns: Their ids, none when Kaltura says NO_FLAVORS_FOUND.
+        :raises NotFoundError: No such entry.
+        """
+        check_id(entry_id)
+        try:
+            return _ids(self.runtime.client().flavorAsset.getWebPlayableByEntryId(entry_id))
+        except NotReadyError:
+            return frozenset()
+
+    def media_url(
+        self, asset: FlavorAsset, entry: Entry, *, allow_session: bool = False, stale: str | None = None
+    ) -> MediaUrl:
+        """
+        Find the URL that serves an asset's bytes; see :func:`~airflow_provider_kaltura.api.urls.media_url`.
+
+        :param asset: A ready asset.
+        :param entry: Its entry.
+        :param allow_session: Whether a URL with a KS in it may be returned; if not, and only such a one works, the
+            result's ``url`` is empty and its ``needs_session`` True.
+        :param stale: A URL that stopped working.
+        :returns: The URL.
+        :raises UnverifiedUrlError: No URL serves the bytes.
+        """
+        from airflow_provider_kaltura.api.urls import media_url  # noqa: PLC0415 - not needed by most processes
+
+        check_id(asset.id, "flavor asset id")
+        return media_url(self.runtime, asset, entry, allow_session=allow_session, stale=stale)
+
+    def snapshot(
+        self, entry_ids: Iterable[str], *, web_playable_for: Collection[str] = ()
+    ) -> dict[str, EntrySnapshot | KalturaError]:
+        """
+        Read entries with their flavor assets in few requests: one for up to 500 entries with up to 500 assets.
+
+        :param entry_ids: The entries.
+        :param web_playable_for: Those of them whose web-playable set is wanted too; one action more for each.
+        :returns: By id, in the order asked for; a :class:`NotFoundError` as value for what does not exist.
+        """
+        wanted = _unique(entry_ids)
+        assets: dict[str, dict[str, FlavorAsset]] = {entry_id: {} for entry_id in wanted}
+        entries: dict[str, Entry] = {}
+        self._collect(list(_chunks(wanted, _CHUNK)), assets, entries)
+        web = self._web_playable([entry_id for entry_id in wanted if entry_id in set(web_playable_for)])
+        return {
+            entry_id: EntrySnapshot(
+                entry=entries[entry_id],
+                assets=tuple(_by_id(assets[entry_id])),
+                web_playable_ids=web.get(entry_id),
+            )
+            if entry_id in entries
+            else _unknown_entry(entry_id)
+            for entry_id in wanted
+        }
+
+    def check(self) -> CheckResult:
+        """
+        Tell in one sentence whether the connection works, and if not, why.
+
+        :returns: The result; it never holds a secret.
+        """
+        from airflow_provider_kaltura.api.check import check  # noqa: PLC0415 - not needed by most processes
+
+        return check(self.runtime)
+
+    def client(self, privileges: Sequence[str] | None = None) -> Any:
+        """
+        Make an authenticated official client, for everything that this class has not.
+
+        :param privileges: Instead of the connection's own privileges.
+        :returns: A ``KalturaClient``; safe across threads; it renews its session by itself. Its errors are typed ones
+            that are ``KalturaException`` or ``KalturaClientException`` too.
+        """
+        scope = default_scope(self.config)
+        if privileges is not None:
+            scope = replace(scope, privileges=tuple(privileges))
+        return self.runtime.client(scope)
+
+    def close(self) -> None:
+        """Close idle connections; the next call opens new ones."""
+        self.runtime.transport.close()
+
+    def _collect(
+        self, chunks: list[list[str]], assets: dict[str, dict[str, FlavorAsset]], entries: dict[str, Entry] | None
+    ) -> None:
+        """Fetch the flavor assets of these entries and, unless *entries* is None, the entries beside the first page."""
+        if not chunks:
+            return
+        client = self.runtime.client()
+        pages = [_Page(chunk, 1, newest=True) for chunk in chunks]
+        while pages:
+            batch, pages = pages[: _MULTIREQUEST // 2], pages[_MULTIREQUEST // 2 :]
+            client.startMultiRequest()
+            for page in batch:
+                if entries is not None and page.number == 1:
+                    client.baseEntry.getByIds(",".join(page.entry_ids))
+                _queue_flavor_list(client, page)
+            answers = iter([_raised(item) for item in client.doMultiRequest()])
+            for page in batch:
+                if entries is not None and page.number == 1:
+                    _keep_entries(next(answers), page.entry_ids, entries)
+                pages.extend(_keep_assets(next(answers), page, assets))
+
+    def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for chunk in _chunks(entry_ids, _MULTIREQUEST):
+            client = self.runtime.client()
+            client.startMultiRequest()
+            for entry_id in chunk:
+                client.flavorAsset.getWebPlayableByEntryId(entry_id)
+            for entry_id, item in zip(chunk, client.doMultiRequest(), strict=True):
+                if isinstance(item, NotReadyError | NotFoundError):
+                    found[entry_id] = frozenset()
+                else:
+                    found[entry_id] = _ids(_raised(item))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page of a list of flavor assets; ``newest`` on the last one planned so far."""
+
+    entry_ids: list[str]
+    number: int
+    newest: bool
+
+
+def _queue_flavor_list(client: Any, page: _Page) -> None:
+    from KalturaClient.Plugins.Core import KalturaFilterPager, KalturaFlavorAssetFilter  # noqa: PLC0415 - heavy
+
+    # The official class sends its objectType, without which the server drops fields silently (recorded case
+    # flavors.list_statusEqual_no_objectType). Without an order that of pages is not defined.
+    wanted = KalturaFlavorAssetFilter(entryIdIn=",".join(page.entry_ids), orderBy="+createdAt")
+    client.flavorAsset.list(wanted, KalturaFilterPager(pageSize=_PAGE, pageIndex=page.number))
+
+
+def _keep_entries(answer: Any, chunk: list[str], entries: dict[str, Entry]) -> None:
+    from airflow_provider_kaltura.api.convert import entry_of  # noqa: PLC0415 - with the client
+
+    for item in _listed(answer):
+        entry = entry_of(item)
+        if entry.id in chunk:
+            entries[entry.id] = entry
+
+
+def _keep_assets(answer: Any, page: _Page, assets: dict[str, dict[str, FlavorAsset]]) -> list[_Page]:
+    """Keep what was asked for, and plan the pages still missing: the count tells how many, a short page proves it."""
+    from airflow_provider_kaltura.api.convert import flavor_of, number  # noqa: PLC0415 - with the client
+
+    listed = _listed(getattr(answer, "objects", None))
+    for item in listed:
+        asset = flavor_of(item)
+        if asset.entry_id in assets:
+            assets[asset.entry_id][asset.id] = asset
+    if len(listed) < _PAGE or not page.newest:
+        return []
+    total = number(getattr(answer, "totalCount", None)) or 0
+    last = max(page.number + 1, -(-total // _PAGE))
+    return [_Page(page.entry_ids, index, newest=index == last) for index in range(page.number + 1, last + 1)]
+
+
+def _listed(value: Any) -> list[Any]:
+    # In a multirequest the official client reads an empty list as an empty text.
+    return value if isinstance(value, list) else []
+
+
+def _by_id(assets: dict[str, FlavorAsset]) -> list[FlavorAsset]:
+    return [assets[key] for key in sorted(assets)]
+
+
+def _ids(items: Any) -> frozenset[str]:
+    return frozenset(str(item.id) for item in _listed(items))
+
+
+def _raised(item: Any) -> Any:
+    """Errors of a multirequest are items of its list."""
+    if isinstance(item, KalturaError):
+        raise item
+    return item
+
+
+def _present(item: Any, what: str, object_id: str) -> Any:
+    if item is None:
+        raise KalturaTransportError(f"{what} of {object_id}: the server answered nothing.", "NULL_ANSWER")
+    return item
+
+
+def _same(found: str, asked: str, what: str) -> None:
+    if found != asked:
+        raise KalturaTransportError(f"{what} of {asked}: the server answered {found!r:.80}.", "OTHER_OBJECT")
+
+
+def _unknown_entry(entry_id: str) -> NotFoundError:
+    text = f"Entry {entry_id} does not exist, is deleted, or belongs to another account."
+    return NotFoundError(text, "ENTRY_ID_NOT_FOUND", "baseEntry", "getByIds", entry_id)
+
+
+def _unique(entry_ids: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(check_id(entry_id) for entry_id in entry_ids))
+
+
+def _chunks(items: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
