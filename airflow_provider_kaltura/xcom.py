@@ -6,13 +6,13 @@ TypedDicts, since dataclasses do not come back from XCom by default.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from airflow_provider_kaltura.api.models import Entry, FlavorAsset
-    from airflow_provider_kaltura.ingest.models import OutcomeName, Verified
+    from airflow_provider_kaltura.ingest.models import Outcome, OutcomeName, Verified
 
-__all__ = ["DownloadResult", "DownloadUrl", "FlavorInfo", "UrlInXCom", "download_url", "flavor_info"]
+__all__ = ["DownloadResult", "DownloadUrl", "FlavorInfo", "UrlInXCom", "download_result", "download_url", "flavor_info"]
 
 UrlInXCom = Literal["plain", "signed", "none"]
 
@@ -60,7 +60,8 @@ class DownloadResult(TypedDict):
     ``checksum`` is ``"crc64nvme:<16 hex digits>"``, ``"sha256:<hex>"`` or None; ``size`` is in bytes. ``outcome`` is
     ``downloaded``, ``skipped`` (the lake has it), ``adopted`` (a file of the same length stood there unrecorded) or
     ``replaced``. ``verified`` is ``"length"`` where Kaltura knows no size and Content-Length was the only proof.
-    ``entryId`` and ``flavorId`` are None for a bare URL.
+    ``version`` is the one that was really fetched; ``entryId``, ``flavorId`` and ``version`` are None where a bare URL
+    does not name them.
     """
 
     path: str
@@ -74,7 +75,6 @@ class DownloadResult(TypedDict):
     fetchedBytes: int
     requests: int
     seconds: float
-    entryName: NotRequired[str]
 
 
 def flavor_info(entry: Entry, asset: FlavorAsset) -> FlavorInfo:
@@ -113,3 +113,26 @@ def download_url(entry: Entry, asset: FlavorAsset, *, url: str | None, needs_ses
     :returns: Plain JSON.
     """
     return {**flavor_info(entry, asset), "needsSession": needs_session, "downloadUrl": url}
+
+
+def download_result(outcome: Outcome) -> DownloadResult:
+    """
+    Describe what became of a download.
+
+    :param outcome: An outcome that is not ``failed``.
+    :returns: Plain JSON.
+    """
+    job = outcome.job
+    return {
+        "path": job.path,
+        "size": outcome.size_bytes,
+        "checksum": outcome.checksum,
+        "outcome": outcome.outcome,
+        "verified": outcome.verified,
+        "entryId": job.entry_id or None,
+        "flavorId": job.asset_id if job.asset_type == "flavor" else None,
+        "version": job.version or None,
+        "fetchedBytes": outcome.fetched_bytes,
+        "requests": outcome.requests,
+        "seconds": round(outcome.seconds, 3),
+    }

@@ -55,11 +55,11 @@ class KalturaHook(BaseHook):
 
         return widgets(get_provider_info()["connection-types"][0]["conn-fields"])
 
-    def get_config(self) -> ClientConfig:
+    @cached_property
+    def config(self) -> ClientConfig:
         """
-        Read the connection.
+        The connection as the API's settings.
 
-        :returns: The API's settings.
         :raises KalturaConnectionError: A field is missing or malformed.
         :raises AirflowNotFoundException: There is no such connection.
         """
@@ -72,7 +72,7 @@ class KalturaHook(BaseHook):
     @cached_property
     def api(self) -> KalturaApi:
         """Kaltura as this package sees it: typed, retried, masked. Its errors are those of ``api.errors``."""
-        return self._api(self.get_config())
+        return self._api(self.config)
 
     async def aget_api(self) -> KalturaApi:
         """
@@ -81,14 +81,13 @@ class KalturaHook(BaseHook):
         :returns: The API; its methods block, call them by ``asyncio.to_thread``.
         :raises KalturaConnectionError: A field is missing or malformed.
         """
-        if "api" not in self.__dict__:
+        if "config" not in self.__dict__:
             connection = await get_async_connection(self.kaltura_conn_id, hook=self)
             await get_async_extra_dejson(connection)
             with airflow_errors():
-                config = client_config(connection)
-            # Masking talks to the supervisor, which must not happen on the loop's own thread.
-            self.__dict__["api"] = await asyncio.to_thread(self._api, config)
-        return self.api
+                self.__dict__["config"] = client_config(connection)
+        # Masking talks to the supervisor, which must not happen on the loop's own thread.
+        return await asyncio.to_thread(getattr, self, "api")
 
     def get_conn(self, privileges: Sequence[str] | None = None) -> Any:
         """

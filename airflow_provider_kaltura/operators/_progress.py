@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
 
     from airflow_provider_kaltura.ingest.models import AssetJob
@@ -22,12 +21,12 @@ class ProgressLog:
     """
     Log bytes, percent, rate and time left: every 10 seconds, or every 10 % when these take 2 seconds or more.
 
-    :param log: Where to.
+    :param tell: ``info`` of a logger.
     :param clock: Seconds that never go back.
     """
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
+    def __init__(self, tell: Callable[..., None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
         self._asset_id: str | None = None
@@ -54,7 +53,7 @@ class ProgressLog:
                 return
             self._told_at, self._told_percent = now, percent
             rate = (done_bytes - self._first_bytes) / max(now - self._begun_at, 1e-9)
-        self._log.info(
+        self._tell(
             "Flavor %s: %s of %s (%d %%), %s/s, %s left",
             job.asset_id,
             in_units(done_bytes),

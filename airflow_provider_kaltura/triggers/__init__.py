@@ -1,1 +1,5 @@
-"""To be written."""
+"""Triggers: wait on the triggerer instead of a worker."""
+
+from airflow_provider_kaltura.triggers.kaltura import KalturaFlavorReadyTrigger
+
+__all__ = ["KalturaFlavorReadyTrigger"]

@@ -74,7 +74,7 @@ def refusal(**fields):
 def read_from_environment(value):
     """Read a connection as a worker reads it from its environment."""
     with mock.patch.dict(os.environ, {"AIRFLOW_CONN_KALTURA_DEFAULT": value}):
-        return KalturaHook().get_config()
+        return KalturaHook().config
 
 
 def test_the_least_connection_takes_all_defaults():

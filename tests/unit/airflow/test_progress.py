@@ -27,7 +27,7 @@ class ManualClock:
 def run(caplog, steps, size_bytes):
     """Feed (seconds, done bytes) into a progress log and return its lines."""
     clock = ManualClock()
-    progress = ProgressLog(logging.getLogger("test.progress"), clock)
+    progress = ProgressLog(logging.getLogger("test.progress").info, clock)
     with caplog.at_level(logging.INFO, logger="test.progress"):
         for seconds, done_bytes in steps:
             clock.now = 100.0 + seconds
