@@ -1,0 +1,84 @@
+"""``python -m airflow_provider_kaltura.sandbox``: a Kaltura-compatible server without an account."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_kaltura.sandbox.library import Library
+
+_NEEDS = {"starlette", "uvicorn", "av"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_kaltura.sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen at, 0 for a free one (default)")
+    parser.add_argument("--fixture", type=Path, help="serve this recorded state instead of the small library")
+    parser.add_argument("--latency-ms", type=float, default=0, help="wait before each answer")
+    parser.add_argument("--action-ms", type=float, default=0, help="wait for each action of the API")
+    parser.add_argument("--ready-after", type=float, default=10, help="seconds until the late entry is ready")
+    parser.add_argument("--tls-cert", type=Path, help="certificate (PEM): serve https")
+    parser.add_argument("--tls-key", type=Path, help="its key (PEM)")
+    return parser
+
+
+def _library(arguments: argparse.Namespace) -> tuple[Library, list[str]]:
+    """Return what to serve, and what to tell about it."""
+    if arguments.fixture is not None:
+        from airflow_provider_kaltura.sandbox import fixture  # noqa: PLC0415 - only what is asked for is loaded
+
+        return fixture.load(arguments.fixture), []
+    from airflow_provider_kaltura.sandbox import small  # noqa: PLC0415 - the MP4 encoder is slow to load
+
+    return small.library(ready_after_seconds=arguments.ready_after), small.describe()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Serve until stopped.
+
+    :param argv: Arguments, those of the process by default.
+    :returns: Exit status: 0 after being stopped, 2 when something is missing.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        from airflow_provider_kaltura.sandbox import server  # noqa: PLC0415 - needs the extra
+
+        library, notes = _library(arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDS:
+            raise
+        sys.stderr.write(
+            f"The sandbox needs {error.name}, which is not installed. "
+            "Install it with: pip install 'airflow-provider-kaltura[sandbox]'\n"
+        )
+        return 2
+    options = server.Options(
+        host=arguments.host,
+        port=arguments.port,
+        latency_ms=arguments.latency_ms,
+        action_ms=arguments.action_ms,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+    )
+
+    def ready(running: server.Running) -> None:
+        lines = [*notes, f"sandbox ready at {running.base_url}"]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    try:
+        server.run(library, options, ready)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The ASGI application: one request in, one reply out, with the log, the faults and the latency between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount, Route
+
+from airflow_provider_kaltura.sandbox import api, control_http, media, parameters, replies, wire
+from airflow_provider_kaltura.sandbox.library import Place
+from airflow_provider_kaltura.sandbox.log import Log, Record
+from airflow_provider_kaltura.sandbox.replies import Reply
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from airflow_provider_kaltura.sandbox.control import Control
+    from airflow_provider_kaltura.sandbox.library import Json
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+_NOT_FOUND = Reply(
+    status=404, headers=(("Content-Type", "text/html; charset=iso-8859-1"),), body=b"<h1>Not Found</h1>\n"
+)
+_CORS = (
+    ("Content-Type", replies.HTML),
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "POST, GET, HEAD, OPTIONS"),
+    ("Access-Control-Allow-Headers", "Origin, X-Requested-With, Content-Type, Accept, Range, Cache-Control"),
+    ("Access-Control-Max-Age", "86400"),
+)
+_API = "/api_v3"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How slow the server is: per request, and per action of the API (a multirequest has several)."""
+
+    latency_seconds: float = 0.0
+    action_seconds: float = 0.0
+
+
+@dataclass
+class Server:
+    """
+    Answers requests.
+
+    :param control: The library, the faults and the log.
+    :param pace: How slow it is.
+    :param host: Host and port that stand in the URLs it gives out.
+    :param scheme: http, or https behind TLS.
+    """
+
+    control: Control
+    pace: Pace = Pace()
+    host: str = ""
+    scheme: str = "http"
+    _api: api.Api = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._api = api.Api(self.control.library, before=self.control.faults.for_action)
+
+    @property
+    def log(self) -> Log:
+        """The log of requests."""
+        return self.control.log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that isn't for the control endpoint."""
+        request = Request(scope, receive)
+        self.control.library.settle()
+        quoted = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?", 1)[0]
+        secure = self.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        caller = api.Caller(
+            place=Place("https" if secure else "http", self.host),
+            address=request.client.host if request.client else "",
+            path=quoted,
+            range_header=request.headers.get("range"),
+        )
+        record = self.log.add(request.method, quoted, request.url.query, dict(request.headers))
+        given = await self._parameters(request, quoted, record)
+        if record.actions and self.pace.action_seconds:
+            await asyncio.sleep(self.pace.action_seconds * len(record.actions))
+        if self.pace.latency_seconds:
+            await asyncio.sleep(self.pace.latency_seconds)
+        plan = self.control.faults.for_request(record)
+        reply = plan.reply if plan.reply is not None else self._reply(request, caller, given)
+        await wire.send(wire.Exchange(scope, receive, send, record), plan.shape(reply), plan)
+
+    async def _parameters(self, request: Request, path: str, record: Record) -> Json | None:
+        """Return the parameters of an API request; None when the path is none of the API."""
+        rest = path.removeprefix(_API)
+        if rest == path or rest.removeprefix("/index.php").split("/")[:2] not in ([""], ["", ""], ["", "service"]):
+            return None
+        if request.method == "OPTIONS":
+            return {}
+        given = await parameters.read(request, rest.removeprefix("/index.php"))
+        record.note(given)
+        return given
+
+    def _reply(self, request: Request, caller: api.Caller, given: Json | None) -> Reply:
+        if given is not None:
+            if request.method == "OPTIONS":
+                return Reply(headers=_CORS)
+            return self._api.answer(given, caller)
+        return media.answer(self._api, caller) or _NOT_FOUND
+
+
+def application(server: Server) -> Starlette:
+    """Return the ASGI application of a server with its control endpoint."""
+    routes: list[Any] = [
+        Mount("/_sandbox", app=control_http.application(server.control)),
+        Route("/{path:path}", endpoint=server, methods=_METHODS),
+    ]
+    return Starlette(routes=routes)

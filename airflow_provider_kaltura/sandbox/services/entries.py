@@ -1,0 +1,293 @@
+"""media and baseEntry: reading, listing and counting entries, and the few changes that need no upload."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_kaltura.sandbox import enums, listing
+from airflow_provider_kaltura.sandbox.errors import ApiError, not_allowed
+from airflow_provider_kaltura.sandbox.parameters import is_set, text
+from airflow_provider_kaltura.sandbox.services import filters
+from airflow_provider_kaltura.sandbox.services.registry import Access, action, list_response
+
+if TYPE_CHECKING:
+    from airflow_provider_kaltura.sandbox.library import Json
+    from airflow_provider_kaltura.sandbox.services.registry import Call
+
+MEDIA_CLIP = "1"
+_READY, _NO_CONTENT, _PENDING, _REJECTED = "2", 7, "1", "3"
+_ORDER = {
+    "createdAt",
+    "updatedAt",
+    "name",
+    "moderationCount",
+    "rank",
+    "totalRank",
+    "partnerSortValue",
+    "startDate",
+    "endDate",
+    "duration",
+    "msDuration",
+    "plays",
+    "views",
+    "lastPlayedAt",
+    "mediaType",
+}
+_FILTER_ENUMS = {
+    "filter.statusEqual": "KalturaEntryStatus",
+    "filter.statusNotEqual": "KalturaEntryStatus",
+    "filter.moderationStatusEqual": "KalturaEntryModerationStatus",
+    "filter.moderationStatusNotEqual": "KalturaEntryModerationStatus",
+    "filter.replacementStatusEqual": "KalturaEntryReplacementStatus",
+    "filter.typeEqual": "KalturaEntryType",
+}
+_MEDIA_ENUMS = {
+    **_FILTER_ENUMS,
+    "filter.mediaTypeEqual": "KalturaMediaType",
+    "filter.sourceTypeEqual": "KalturaSourceType",
+    "filter.sourceTypeNotEqual": "KalturaSourceType",
+}
+_UPDATABLE = ("name", "description", "tags", "adminTags", "referenceId", "partnerData", "userId", "categories")
+_READ_ONLY = (
+    "id",
+    "partnerId",
+    "creatorId",
+    "status",
+    "moderationStatus",
+    "moderationCount",
+    "type",
+    "createdAt",
+    "updatedAt",
+    "rank",
+    "totalRank",
+    "votes",
+    "downloadUrl",
+    "searchText",
+    "version",
+    "thumbnailUrl",
+    "replacingEntryId",
+    "replacedEntryId",
+    "replacementStatus",
+    "rootEntryId",
+    "plays",
+    "views",
+    "lastPlayedAt",
+    "width",
+    "height",
+    "duration",
+    "mediaType",
+    "dataUrl",
+    "flavorParamsIds",
+)
+
+
+def entry_of(call: Call, name: str = "entryId") -> Json:
+    """
+    Return the caller's entry that a parameter names.
+
+    :raises ApiError: It is unknown, deleted or another partner's, or there is no session.
+    """
+    entry = call.library.entry(call.text(name), call.partner_id)
+    if entry is None:
+        raise ApiError("ENTRY_ID_NOT_FOUND", ENTRY_ID=call.text(name))
+    return entry
+
+
+@action("baseEntry", "get", "entryId", access=Access.READ)
+def get(call: Call) -> Json:
+    """Answer an entry of any type; every state but deleted."""
+    return call.show(entry_of(call))
+
+
+@action("media", "get", "entryId", access=Access.READ)
+def get_media(call: Call) -> Json:
+    """Answer a media entry; those of another type are unknown here."""
+    entry = entry_of(call)
+    if text(entry["type"]) != MEDIA_CLIP:
+        raise ApiError("ENTRY_ID_NOT_FOUND", ENTRY_ID=entry["id"])
+    return call.show(entry)
+
+
+@action("baseEntry", "getByIds", "entryIds", access=Access.READ)
+def get_by_ids(call: Call) -> list[Json]:
+    """Answer those of the named entries that there are; no limit on their number."""
+    ids = dict.fromkeys(part.strip() for part in call.text("entryIds").split(","))
+    found = (call.library.entry(entry_id, call.partner_id) for entry_id in ids)
+    return [call.show(entry) for entry in found if entry is not None]
+
+
+def search(call: Call, *, media_only: bool) -> list[Json]:
+    """
+    Return the entries that the caller's filter selects, in order.
+
+    Defaults (READY, neither pending nor rejected, not hidden) hold unless the filter says otherwise or has idEqual.
+    A user session without ``list:*`` sees its own entries only, except by idEqual and idIn.
+    """
+    library, conditions = call.library, call.object("filter")
+    default = "KalturaMediaEntryFilter" if media_only else "KalturaBaseEntryFilter"
+    fields = filters.ENTRY_CLASSES.get(text(conditions.get("objectType")), filters.ENTRY_CLASSES[default])
+    fields = {**fields, "categoryAncestorIdIn": filters.category_ancestor(library)}
+    wanted = {name: value for name, value in conditions.items() if is_set(value)}
+    by_id, by_ids = "idEqual" in wanted, "idIn" in wanted
+    if not by_id:
+        wanted = _defaults(wanted) | wanted
+    items = library.partner_entries.get(call.partner_id or 0, [])
+    if by_id and wanted["idEqual"] in library.entries:
+        only = library.entries[text(wanted["idEqual"])]
+        items = [only] if only["partnerId"] == call.partner_id else []
+    if media_only:
+        items = [entry for entry in items if text(entry["type"]) == MEDIA_CLIP]
+    session = call.session
+    if session is not None and not (session.is_admin or by_id or by_ids or session.allows("list", "*")):
+        items = [entry for entry in items if entry.get("userId") == session.user_id != ""]
+    if library.not_indexed and not (by_id or by_ids):
+        items = [entry for entry in items if entry["id"] not in library.not_indexed]
+    if "displayInSearchEqual" not in wanted and not by_id:
+        items = [entry for entry in items if entry.get("displayInSearch") != -1]
+    return listing.order(listing.choose(items, wanted, fields, library.now), conditions.get("orderBy"), _ORDER)
+
+
+def _defaults(wanted: Json) -> Json:
+    """Return the conditions that hold where the filter says nothing about the status or the moderation."""
+    defaults: Json = {}
+    if not any(name.startswith("status") for name in wanted):
+        defaults["statusEqual"] = _READY
+    if not any(name.startswith("moderationStatus") for name in wanted):
+        defaults["moderationStatusNotIn"] = f"{_PENDING},{_REJECTED}"
+    return defaults
+
+
+def _list(call: Call, *, media_only: bool) -> Json:
+    found = search(call, media_only=media_only)
+    page, total = listing.take(found, listing.Page.of(call.object("pager")), window=listing.MAX_MATCHES)
+    name = "KalturaMediaListResponse" if media_only else "KalturaBaseEntryListResponse"
+    return list_response(name, [call.show(entry) for entry in page], total)
+
+
+@action("media", "list", access=Access.LIST, enums=_MEDIA_ENUMS)
+def list_media(call: Call) -> Json:
+    """Answer a page of media entries."""
+    return _list(call, media_only=True)
+
+
+@action("baseEntry", "list", access=Access.LIST, enums=_FILTER_ENUMS)
+def list_entries(call: Call) -> Json:
+    """Answer a page of entries of every type."""
+    return _list(call, media_only=False)
+
+
+@action("media", "count", access=Access.LIST, enums=_MEDIA_ENUMS)
+def count_media(call: Call) -> int:
+    """Answer how many media entries the list would have."""
+    return len(search(call, media_only=True))
+
+
+@action("baseEntry", "count", access=Access.LIST, enums=_FILTER_ENUMS)
+def count_entries(call: Call) -> int:
+    """Answer how many entries the list would have."""
+    return len(search(call, media_only=False))
+
+
+def _check_updatable(given: Json, class_name: str) -> None:
+    for name in given:
+        if name in _READ_ONLY:
+            raise ApiError("PROPERTY_VALIDATION_NOT_UPDATABLE", PROP_NAME=f"{class_name}::{name}")
+
+
+def _update(call: Call, given: Json, class_name: str) -> Json:
+    entry, session = entry_of(call), call.session
+    owns = session is not None and session.user_id == entry.get("userId")
+    if session is None or not (session.is_admin or owns or session.allows("edit", entry["id"])):
+        raise not_allowed()
+    _check_updatable(given, class_name)
+    entry.update({name: text(given[name]) for name in _UPDATABLE if name in given})
+    entry["updatedAt"] = call.library.now
+    return call.show(entry)
+
+
+@action("media", "update", "entryId", "mediaEntry", access=Access.LIST)
+def update_media(call: Call) -> Json:
+    """Change texts of an entry."""
+    return _update(call, call.object("mediaEntry"), "KalturaMediaEntry")
+
+
+@action("baseEntry", "update", "entryId", "baseEntry", access=Access.LIST)
+def update_entry(call: Call) -> Json:
+    """Change texts of an entry."""
+    return _update(call, call.object("baseEntry"), "KalturaBaseEntry")
+
+
+@action("media", "add", "entry", access=Access.LIST)
+def add_media(call: Call) -> Json:
+    """Make an entry without content."""
+    given: Json = call.object("entry")
+    if not is_set(given.get("mediaType")):
+        raise ApiError("PROPERTY_VALIDATION_CANNOT_BE_NULL", PROP_NAME="KalturaMediaEntry::mediaType")
+    enums.check("mediaType", given["mediaType"], "KalturaMediaType")
+    user_id = call.session.user_id if call.session else ""
+    entry = new_entry(
+        f"0_{secrets.token_hex(4)}",
+        call.partner_id or 0,
+        now=call.library.now,
+        user_id=user_id,
+        status=_NO_CONTENT,
+        mediaType=int(given["mediaType"]),
+        **{name: text(given[name]) for name in _UPDATABLE if name in given},
+    )
+    return call.show(call.library.add_entry(entry))
+
+
+def new_entry(entry_id: str, partner_id: int, *, now: int, user_id: str = "", **properties: Any) -> Json:
+    """
+    Return a media entry with the properties that every entry has, and *properties*.
+
+    :param entry_id: Its id.
+    :param partner_id: Its partner.
+    :param now: Its time of creation.
+    :param user_id: Its owner.
+    """
+    place = f"{{BASE}}/p/{partner_id}/sp/{partner_id}00"
+    entry: Json = {
+        "id": entry_id,
+        "name": entry_id,
+        "description": "",
+        "partnerId": partner_id,
+        "userId": user_id,
+        "creatorId": user_id,
+        "tags": "",
+        "categories": "",
+        "categoriesIds": "",
+        "status": 2,
+        "moderationStatus": 6,
+        "moderationCount": 0,
+        "type": 1,
+        "createdAt": now,
+        "updatedAt": now,
+        "rank": 0,
+        "totalRank": 0,
+        "votes": 0,
+        "downloadUrl": f"{place}/playManifest/entryId/{entry_id}/format/download/protocol/http/flavorParamIds/0",
+        "licenseType": -1,
+        "version": 0,
+        "thumbnailUrl": f"{place}/thumbnail/entry_id/{entry_id}/version/0",
+        "replacementStatus": 0,
+        "partnerSortValue": 0,
+        "rootEntryId": entry_id,
+        "operationAttributes": [],
+        "entitledUsersEdit": "",
+        "entitledUsersPublish": "",
+        "entitledUsersView": "",
+        "capabilities": "",
+        "displayInSearch": 1,
+        "blockAutoTranscript": False,
+        "plays": 0,
+        "views": 0,
+        "duration": 0,
+        "msDuration": 0,
+        "mediaType": 1,
+        "sourceType": "1",
+        "dataUrl": f"{place}/playManifest/entryId/{entry_id}/format/url/protocol/http",
+        "objectType": "KalturaMediaEntry",
+    }
+    return entry | properties
