@@ -67,7 +67,7 @@ class HttpPool:
     def __init__(self, options: HttpOptions | None = None) -> None:
         self.options = options or HttpOptions()
         self._lock = threading.Lock()
-        self._managers: dict[str | None, urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, str | None], urllib3.PoolManager] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -107,17 +107,20 @@ class HttpPool:
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         proxy = self._proxy_of(url)
+        key = (urlsplit(url).scheme, proxy)
         with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = self._make_manager(proxy)
-            return self._managers[proxy]
+            if key not in self._managers:
+                self._managers[key] = self._make_manager(*key)
+            return self._managers[key]
 
-    def _make_manager(self, proxy: str | None) -> urllib3.PoolManager:
+    def _make_manager(self, scheme: str, proxy: str | None) -> urllib3.PoolManager:
         import urllib3  # noqa: PLC0415 - see get
 
         timeout = urllib3.Timeout(connect=self.options.connect_timeout_seconds, read=self.options.read_timeout_seconds)
         common: dict[str, Any] = {"timeout": timeout, "maxsize": self.options.max_connections, "num_pools": 32}
-        common["ssl_context"] = self._tls()
+        if scheme == "https" or (proxy or "").startswith("https:"):
+            # Reading the certificates takes 20 ms, so that nobody pays for them without need.
+            common["ssl_context"] = self._tls()
         if proxy is None:
             return urllib3.PoolManager(**common)
         parts = urlsplit(proxy)

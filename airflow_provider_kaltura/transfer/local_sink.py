@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -12,6 +14,7 @@ from airflow_provider_kaltura.transfer import checksum as checksums
 from airflow_provider_kaltura.transfer import plan, proofs
 from airflow_provider_kaltura.transfer.errors import (
     IncompleteUploadError,
+    InvalidKeyError,
     ObjectMissingError,
     UploadStateError,
 )
@@ -148,13 +151,13 @@ class LocalUpload:
                 os.fsync(descriptor)
             with exclusive(folder, required=False):
                 put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent)
-            stat = describe(self._key, os.fstat(descriptor))
+            found = describe(self._key, os.fstat(descriptor))
             if self._durable:
                 os.fsync(folder)
             else:
                 self._committed(self._key)
         self._close()
-        return stat
+        return found
 
     def discard(self) -> None:
         """Leave nothing behind; harmless when repeated and after a commit."""
@@ -183,7 +186,8 @@ class LocalUpload:
             proofs.object_checksum(checksum, checksums.format_crc64nvme(whole), "the parts of the file")
 
     def _allocate(self) -> None:
-        with self._root.folder_of(self._key, create=True) as (folder, _), failures_named(self._key):
+        with self._root.folder_of(self._key, create=True) as (folder, name), failures_named(self._key):
+            _require_possible(folder, name, self._key)
             self._file = os.open(self._temporary, _NEW, 0o666, dir_fd=folder)
             try:
                 _reserve(self._file, self._size_bytes)
@@ -317,6 +321,13 @@ class LocalSink:
     def _remember(self, key: str) -> None:
         with self._lock:
             self._unsynced.add(key)
+
+
+def _require_possible(folder: int, name: str, key: str) -> None:
+    # What can't get its name at the end is told before the first byte: too long a name, or a folder's.
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            raise InvalidKeyError("a folder stands where the file should", key)
 
 
 def _reserve(descriptor: int, size_bytes: int) -> None:

@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+
+import pytest
+
+from airflow_provider_kaltura.transfer import local_sink, local_store
+from airflow_provider_kaltura.transfer.errors import (
+    InvalidKeyError,
+    SinkError,
+    SinkFullError,
+    SizeMismatchError,
+    TargetExistsError,
+    UploadStateError,
+)
+from airflow_provider_kaltura.transfer.local_sink import LocalSink
+from tests.unit.transfer.sink_contract import DATA, PART, SinkContract, begin, put, upload_whole
+
+
+def files_below(folder):
+    """Every file there is, hidden ones included."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def finish(upload):
+    """Put all parts and commit."""
+    put(upload, range(4))
+    upload.commit()
+
+
+class LocalContract(SinkContract):
+    """What the local sinks have in common."""
+
+    def assert_no_leftovers(self, sink):
+        """No file stands there that a listing doesn't show."""
+        assert files_below(sink.root.path) == sorted(stat.key for stat in sink.store.list(""))
+
+
+class TestLocalSink(LocalContract):
+    """The contract, on a disk, each file flushed."""
+
+    @pytest.fixture
+    def sink(self, tmp_path):
+        """A sink whose folder does not exist yet."""
+        return LocalSink(tmp_path / "lake")
+
+
+class TestLocalSinkInBatches(LocalContract):
+    """The contract, on a disk, flushed once at the end."""
+
+    @pytest.fixture
+    def sink(self, tmp_path):
+        """A sink that leaves flushing to ``sync``."""
+        sink = LocalSink(tmp_path / "lake", durability="batch")
+        yield sink
+        sink.sync()
+
+
+class TestLocalSinkWithoutHardLinks(LocalContract):
+    """The contract where ``link`` is refused, as on FAT and some network disks."""
+
+    @pytest.fixture
+    def sink(self, tmp_path, monkeypatch):
+        """A sink on a disk without hard links."""
+
+        def no_link(*_args, **_kwargs):
+            raise OSError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(local_store.os, "link", no_link)
+        return LocalSink(tmp_path / "lake")
+
+
+@pytest.fixture
+def sink(tmp_path):
+    """A sink below the test's folder."""
+    return LocalSink(tmp_path / "lake")
+
+
+def test_temporary_file_is_beside_the_target_and_has_its_length(sink):
+    """Space is taken before the first byte, in the folder where the file will stand."""
+    upload = begin(sink, "a/" + "ü" * 120)
+    (path,) = (sink.root.path / "a").iterdir()
+    assert path.name.endswith(".kaltura-partial")
+    assert len(path.name.encode()) == 50
+    assert path.stat().st_size == len(DATA)
+    upload.discard()
+
+
+def test_no_room_is_an_error_before_the_first_byte(sink, monkeypatch):
+    """A full disk is told at begin, and nothing is left there."""
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(local_sink.os, "posix_fallocate", full)
+    with pytest.raises(SinkFullError) as caught:
+        begin(sink)
+    assert caught.value.retryable
+    assert files_below(sink.root.path) == []
+
+
+def test_a_really_impossible_size_is_refused(sink):
+    """The real system call refuses what the disk can't hold."""
+    with pytest.raises(SinkFullError):
+        sink.begin("huge", size_bytes=1 << 60, part_bytes=PART)
+    assert files_below(sink.root.path) == []
+
+
+def test_a_disk_without_allocation_is_used_all_the_same(sink, monkeypatch):
+    """Where space can't be taken beforehand, the length is set instead."""
+
+    def unsupported(*_args):
+        raise OSError(errno.EOPNOTSUPP, "unsupported")
+
+    monkeypatch.setattr(local_sink.os, "posix_fallocate", unsupported)
+    upload_whole(sink, "a")
+    assert sink.store.read("a") == DATA
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync", "rename"])
+def test_a_failing_system_call_leaves_nothing_after_discard(sink, monkeypatch, call):
+    """Whichever call fails, the error is ours, nothing is visible and a discard leaves nothing."""
+
+    def fail(*_args, **_kwargs):
+        raise OSError(errno.EIO, "broken disk")
+
+    upload = begin(sink)
+    monkeypatch.setattr(local_sink.os, call, fail)
+    with pytest.raises(SinkError):
+        finish(upload)
+    monkeypatch.undo()
+    upload.discard()
+    assert files_below(sink.root.path) == []
+
+
+def test_short_writes_are_gone_on_with(sink, monkeypatch):
+    """The system may take fewer bytes than it was given."""
+    real = os.pwrite
+    monkeypatch.setattr(local_store.os, "pwrite", lambda fd, data, at: real(fd, memoryview(data)[:7], at))
+    upload_whole(sink, "a")
+    assert sink.store.read("a") == DATA
+
+
+def test_a_file_cut_behind_our_back_is_not_committed(sink):
+    """The length is read back from the disk before the name is given."""
+    upload = begin(sink)
+    put(upload, range(4))
+    (path,) = (sink.root.path / "dir").iterdir()
+    os.truncate(path, 10)
+    with pytest.raises(SizeMismatchError):
+        upload.commit()
+    upload.discard()
+    assert files_below(sink.root.path) == []
+
+
+def test_a_resumed_part_is_read_back_first(sink):
+    """A recorded part whose bytes on the disk are others is fetched again."""
+    first = begin(sink)
+    put(first, [0, 1])
+    state = first.state()
+    (path,) = (sink.root.path / "dir").iterdir()
+    with path.open("r+b") as file:
+        file.seek(PART + 5)
+        file.write(b"??")
+    assert begin(sink, state=state).done_parts() == {0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temporary": "../../etc/passwd"},
+        {"temporary": "object.bin"},
+        {"temporary": None},
+        {"temporary": ".0123456789abcdef.0123456789abcdef.kaltura-partial"},
+        {"parts": None},
+        {"parts": {"x": "y"}},
+        {"parts": {"0": 5}},
+    ],
+    ids=str,
+)
+def test_state_that_was_tampered_with_is_refused(sink, change):
+    """State can't make the sink open any other file."""
+    upload = begin(sink)
+    put(upload, [0])
+    with pytest.raises(UploadStateError):
+        begin(sink, state={**upload.state(), **change})
+    upload.discard()
+
+
+def test_permissions_follow_the_umask(sink):
+    """A file gets the permissions that any program's new file gets."""
+    before = os.umask(0o027)
+    try:
+        upload_whole(sink, "a")
+        sink.store.write("b", b"x")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((sink.root.path / name).stat().st_mode) for name in "ab"] == [0o640, 0o640]
+
+
+def test_a_link_out_of_the_root_is_not_followed(sink, tmp_path):
+    """A folder or file that is a symbolic link to elsewhere is refused for reading and writing."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    sink.root.path.mkdir()
+    (sink.root.path / "link").symlink_to(outside)
+    (sink.root.path / "file").symlink_to(outside / "secret")
+    for attempt in (
+        lambda: begin(sink, "link/x"),
+        lambda: begin(sink, "link/deeper/x"),
+        lambda: sink.store.write("link/x", b""),
+        lambda: sink.store.read("link/secret"),
+        lambda: sink.store.read("file"),
+        lambda: sink.store.stat("file"),
+        lambda: sink.store.delete("link/secret"),
+    ):
+        with pytest.raises(InvalidKeyError):
+            attempt()
+    assert [path.name for path in outside.iterdir()] == ["secret"]
+    assert list(sink.store.list("link")) == []
+
+
+def test_a_link_within_the_root_is_followed(sink):
+    """A link that stays below the root is the user's own order."""
+    (sink.root.path / "real").mkdir(parents=True)
+    (sink.root.path / "link").symlink_to("real")
+    upload_whole(sink, "link/a")
+    assert (sink.root.path / "real" / "a").read_bytes() == DATA
+
+
+def test_a_link_in_the_place_of_the_target_is_replaced(sink, tmp_path):
+    """A commit never writes through a link that has the final name."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    sink.root.path.mkdir()
+    (sink.root.path / "a").symlink_to(victim)
+    upload_whole(sink, "a")
+    assert victim.read_bytes() == b"untouched"
+    assert sink.store.read("a") == DATA
+
+
+def test_a_dangling_link_counts_as_standing_there(sink):
+    """With if_absent even a link to nowhere is something."""
+    sink.root.path.mkdir()
+    (sink.root.path / "a").symlink_to("nowhere")
+    upload = begin(sink, "a")
+    put(upload, range(4))
+    with pytest.raises(TargetExistsError):
+        upload.commit(if_absent=True)
+    upload.discard()
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(sink):
+    """A name below a file can't be written, and the error says why."""
+    sink.store.write("a", b"x")
+    with pytest.raises(SinkError, match="a file stands where a folder is needed"):
+        begin(sink, "a/b")
+    assert sink.store.stat("a/b") is None
+
+
+def test_a_folder_in_the_place_of_the_target_is_told_before_the_first_byte(sink):
+    """A file never replaces a folder, and nobody downloads a gigabyte to learn that."""
+    sink.store.write("a/b", b"x")
+    with pytest.raises(InvalidKeyError, match="a folder stands where the file should"):
+        begin(sink, "a")
+
+
+def test_a_name_longer_than_the_disk_takes_is_refused_before_the_first_byte(sink):
+    """256 bytes are too many for one name; 400 Arabic letters are 800."""
+    for name in ("a" * 256, "ا" * 400):  # noqa: RUF001 - a name in another script
+        with pytest.raises(InvalidKeyError):
+            begin(sink, f"dir/{name}")
+    assert files_below(sink.root.path) == []
+
+
+def test_batches_flush_files_and_folders_once(tmp_path, monkeypatch):
+    """No file is flushed before ``sync``, each one is by it, and a second call has nothing to do."""
+    flushed, real = [], os.fsync
+    monkeypatch.setattr(local_sink.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd)))
+    sink = LocalSink(tmp_path, durability="batch")
+    for name in ("a/1", "a/2", "b/3"):
+        upload_whole(sink, name)
+    assert flushed == []
+    sink.sync()
+    assert sorted(flushed) == sorted((tmp_path / name).stat().st_ino for name in ("a/1", "a/2", "b/3", "a", "b"))
+    sink.sync()
+    assert len(flushed) == 5
+
+
+def test_sync_forgets_what_was_deleted(tmp_path):
+    """A file that is gone needs no flushing."""
+    sink = LocalSink(tmp_path, durability="batch")
+    upload_whole(sink, "a/1")
+    sink.store.delete("a/1")
+    sink.sync()
+
+
+def test_each_file_is_flushed_before_its_name(tmp_path, monkeypatch):
+    """The order is bytes, flush, name, flush of the folder."""
+    order = []
+
+    def noted(name, real):
+        return lambda *args, **more: (order.append(name), real(*args, **more))
+
+    for name in ("fsync", "rename"):
+        monkeypatch.setattr(local_sink.os, name, noted(name, getattr(os, name)))
+    upload_whole(LocalSink(tmp_path), "a")
+    assert order == ["fsync", "rename", "fsync"]
+
+
+def test_discard_waits_for_a_writer(sink, monkeypatch):
+    """A descriptor is never closed under a thread that writes: its number might be another file's by then."""
+    real, writing, go_on = os.pwrite, threading.Event(), threading.Event()
+
+    def slow(*args):
+        writing.set()
+        assert go_on.wait(10)
+        return real(*args)
+
+    upload = begin(sink)
+    monkeypatch.setattr(local_store.os, "pwrite", slow)
+    writer = threading.Thread(target=put, args=(upload, [0]))
+    writer.start()
+    assert writing.wait(10)
+    discarder = threading.Thread(target=upload.discard)
+    discarder.start()
+    discarder.join(0.05)
+    assert discarder.is_alive()
+    go_on.set()
+    writer.join(10)
+    discarder.join(10)
+    assert files_below(sink.root.path) == []
+
+
+def test_durability_is_one_of_two(tmp_path):
+    """A typing error in the setting is told at once."""
+    with pytest.raises(ValueError, match="durability"):
+        LocalSink(tmp_path, durability="none")
+
+
+def test_reprs_say_what_they_are(tmp_path):
+    """Sinks and stores tell their folder."""
+    sink = LocalSink(tmp_path)
+    assert str(tmp_path) in repr(sink)
+    assert str(tmp_path) in repr(sink.store)
+    assert str(tmp_path) in repr(sink.root)
