@@ -18,33 +18,39 @@ from airflow_provider_kaltura.api.errors import (
 )
 from airflow_provider_kaltura.api.flavors import READY
 from airflow_provider_kaltura.api.models import CheckResult
+from airflow_provider_kaltura.api.retries import Retrier, RetryPolicy
+from airflow_provider_kaltura.api.runtime import Runtime
 
 if TYPE_CHECKING:
-    from airflow_provider_kaltura.api.runtime import Runtime
+    from collections.abc import Iterable
+
+    from airflow_provider_kaltura.api.config import ClientConfig
 
 _UNKNOWN_PARTNER = frozenset({"INVALID_WIDGET_ID", "SERVICE_FORBIDDEN_CONTENT_BLOCKED", "INVALID_PARTNER_ID"})
 _ENTRIES_TRIED = 10
 
 
-def check(runtime: Runtime) -> CheckResult:
+def check(config: ClientConfig) -> CheckResult:
     """
     Try a connection.
 
     With a locally made KS a wrong secret and an unknown partner give the same INVALID_KS, so a widget session, which
     needs no secret, tells these apart.
 
-    :param runtime: The connection.
+    :param config: The connection; tried afresh, without the sessions and retries of its other users.
     :returns: ``ok`` or the first thing that is wrong; never raises for what a server or network may do.
     """
-    config = runtime.config
-    partner = config.partner_id
+    runtime = Runtime(
+        config, retrier=Retrier(policy=RetryPolicy(max_tries=2, max_internal_tries=2, total_seconds=20.0))
+    )
     try:
         if config.auth.method == "admin_secret":
-            runtime.anonymous_client().session.startWidgetSession(f"_{partner}")
-        client = runtime.client()
-        return _check_permissions(client, runtime)
+            runtime.anonymous_client().session.startWidgetSession(f"_{config.partner_id}")
+        return _check_permissions(runtime.client(), runtime)
     except KalturaError as error:
         return _explain(error, runtime)
+    finally:
+        runtime.transport.close()
 
 
 def _check_permissions(client: Any, runtime: Runtime) -> CheckResult:
@@ -60,16 +66,30 @@ def _check_permissions(client: Any, runtime: Runtime) -> CheckResult:
             ok=False, code="MISSING_PERMISSION", message=f"Authenticated, but listing entries is refused: {error}"
         )
     where = f"partner {partner} at {runtime.config.service_url}"
-    ready = _a_ready_flavor(client, entries)
-    if ready is None:
+    ready = _ready_flavors(client, entries)
+    if not ready:
         return CheckResult(ok=True, code="OK", message=f"Connected to {where}; no ready flavor to try a URL with.")
-    try:
-        client.flavorAsset.getUrl(ready)
-    except (ForbiddenError, AccessRefusedError) as error:
-        return CheckResult(
-            ok=False, code="MISSING_PERMISSION", message=f"Authenticated, but download URLs are refused: {error}"
-        )
-    return CheckResult(ok=True, code="OK", message=f"Connected to {where}.")
+    refusal = _refused_everywhere(client, ready)
+    if refusal is None:
+        return CheckResult(ok=True, code="OK", message=f"Connected to {where}.")
+    return CheckResult(
+        ok=False, code="MISSING_PERMISSION", message=f"Authenticated, but download URLs are refused: {refusal}"
+    )
+
+
+def _refused_everywhere(client: Any, flavor_ids: Iterable[str]) -> KalturaError | None:
+    """Ask for the URL of one flavor after the other: schedule or moderation of a single entry is no permission."""
+    refusal: KalturaError | None = None
+    for flavor_id in flavor_ids:
+        try:
+            client.flavorAsset.getUrl(flavor_id)
+        except ForbiddenError as error:
+            return error
+        except AccessRefusedError as error:
+            refusal = error
+        else:
+            return None
+    return refusal
 
 
 def _some_entries(client: Any) -> list[str]:
@@ -79,15 +99,16 @@ def _some_entries(client: Any) -> list[str]:
     return [text(item.id) for item in answer.objects or []]
 
 
-def _a_ready_flavor(client: Any, entry_ids: list[str]) -> str | None:
+def _ready_flavors(client: Any, entry_ids: list[str]) -> list[str]:
+    """One ready flavor asset of each of these entries that has one."""
     if not entry_ids:
-        return None
+        return []
     from KalturaClient.Plugins.Core import KalturaFilterPager, KalturaFlavorAssetFilter  # noqa: PLC0415 - heavy
 
     wanted = KalturaFlavorAssetFilter(entryIdIn=",".join(entry_ids))
     answer = client.flavorAsset.list(wanted, KalturaFilterPager(pageSize=100, pageIndex=1))
     assets = [flavor_of(item) for item in answer.objects or []]
-    return next((asset.id for asset in assets if asset.status in READY), None)
+    return list({asset.entry_id: asset.id for asset in assets if asset.status in READY}.values())
 
 
 def _other_partner(runtime: Runtime) -> CheckResult | None:

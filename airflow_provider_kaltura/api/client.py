@@ -28,7 +28,7 @@ from airflow_provider_kaltura.api.errors import (
     KalturaError,
     ThrottledError,
 )
-from airflow_provider_kaltura.api.redact import redact
+from airflow_provider_kaltura.api.redact import announce_sessions, redact
 from airflow_provider_kaltura.api.retries import PartialAnswerError, is_idempotent, is_transient
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class SessionSource(Protocol):
         Return a session other than *stale*.
 
         :param stale: The KS that the server refused.
+        :returns: The session.
         """
 
 
@@ -223,6 +224,7 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
                 body = _body(params, files)
                 answer = runtime.transport.post(url, **body)
                 self.responseHeaders = answer.headers
+                announce_sessions(answer.body)
                 result = answers.parse(answer, calls, multirequest=multirequest, now=runtime.now)
             except ThrottledError:
                 slot.blocked()
@@ -235,8 +237,10 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
             return result
 
     def _manage(self, session: Session) -> None:
-        if session.ks not in self._managed:
-            self._managed.add(session.ks)
+        """Use this session from now on, unless the user has set a KS of their own."""
+        mine = self.requestConfiguration.get("ks") in {None, *self._managed}
+        self._managed.add(session.ks)
+        if mine:
             self.setKs(session.ks)
 
     def _refresh(self, params: Any) -> None:

@@ -69,8 +69,11 @@ class KalturaApi:
         :param entry_ids: Their ids.
         :returns: By id, in the order asked for; what is deleted or unknown is left out.
         """
-        found = self.snapshot(entry_ids)
-        return {key: value.entry for key, value in found.items() if isinstance(value, EntrySnapshot)}
+        wanted = _unique(entry_ids)
+        found: dict[str, Entry] = {}
+        for chunk in _chunks(wanted, _CHUNK):
+            _keep_entries(self.runtime.client().baseEntry.getByIds(",".join(chunk)), chunk, found)
+        return {entry_id: found[entry_id] for entry_id in wanted if entry_id in found}
 
     def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
         """
@@ -168,7 +171,7 @@ class KalturaApi:
         """
         from airflow_provider_kaltura.api.check import check  # noqa: PLC0415 - not needed by most processes
 
-        return check(self.runtime)
+        return check(self.config)
 
     def client(self, privileges: Sequence[str] | None = None) -> Any:
         """

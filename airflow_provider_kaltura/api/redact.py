@@ -90,3 +90,28 @@ def session_in_url(url: str) -> str | None:
         if match := pattern.search(url):
             return unquote(match[0])
     return None
+
+
+# What an answer can hold: a KS of either version alone, in an element, in a URL's path or query.
+_V2_IN_ANSWER = re.compile(rb"djJ8[A-Za-z0-9_-]{20,}={0,2}")
+_V1_IN_ANSWER = re.compile(rb"(?:[MNOYZ][A-Za-z0-9]{3}){13}[A-Za-z0-9+/]{8,}={0,2}")
+_NAMED_IN_ANSWER = re.compile(rb"<ks>([^<]{5,})</ks>|/ks/([^/<&?\s]{5,})|[?&;]ks=([^/<&\s]{5,})")
+# A KS of version 1 by itself is the answer of session.start; looking for one in a long list takes 0.1 s per MB.
+_SHORT_ANSWER_BYTES = 64 * 1024
+
+
+def announce_sessions(body: bytes) -> None:
+    """
+    Tell about every KS in an answer, before anything of it is used or logged.
+
+    :param body: The answer's body.
+    """
+    found: set[bytes] = set()
+    if b"djJ8" in body:
+        found.update(_V2_IN_ANSWER.findall(body))
+    if any(mark in body for mark in (b"<ks>", b"/ks/", b"ks=")):
+        found.update(next(filter(None, groups)) for groups in _NAMED_IN_ANSWER.findall(body))
+    if len(body) <= _SHORT_ANSWER_BYTES:
+        found.update(_V1_IN_ANSWER.findall(body))
+    for ks in found:
+        secrets.announce(unquote(ks.decode("ascii", "replace")))

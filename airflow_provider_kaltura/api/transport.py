@@ -73,13 +73,17 @@ class Transport:
             finally:
                 response.close()
 
-    def open(self, method: str, url: str, **arguments: Any) -> requests.Response:
+    def open(
+        self, method: str, url: str, *, headers: Mapping[str, str], json: Any = None, data: Any = None
+    ) -> requests.Response:
         """
         Send one request and give its answer unread; redirects are never followed here.
 
         :param method: HTTP method.
         :param url: Where.
-        :param arguments: Further arguments of ``requests.Session.request``.
+        :param headers: Headers.
+        :param json: Body as JSON, or
+        :param data: body as it is.
         :returns: The open answer; the caller closes it.
         """
         config = self._config
@@ -91,7 +95,7 @@ class Transport:
         settings = session.merge_environment_settings(url, dict(config.proxies or {}), True, None, None)
         if verify is True:
             verify = settings["verify"]
-        request = _requests().Request(method, url, auth=_no_auth, **arguments)
+        request = _requests().Request(method, url, headers=dict(headers), json=json, data=data, auth=_no_auth)
         return session.send(
             session.prepare_request(request),
             timeout=(config.connect_timeout_seconds, config.read_timeout_seconds),
@@ -173,7 +177,7 @@ def translate(error: BaseException, where: str) -> KalturaTransportError | None:
     if not isinstance(error, exceptions.RequestException):
         return None
     if isinstance(error, exceptions.SSLError):
-        return TlsError(f"The certificate of {where} is not trusted: {_cause(error)}.", "TLS")
+        return TlsError(f"{where}: no trusted TLS connection ({_cause(error)}).", "TLS")
     for kinds, code, text in (
         (exceptions.ProxyError, "PROXY", "the proxy on the way failed"),
         (exceptions.ConnectTimeout, "UNREACHABLE", "no connection in time"),

@@ -8,7 +8,6 @@ from urllib.parse import urljoin, urlsplit
 from airflow_provider_kaltura.api import codes, secrets
 from airflow_provider_kaltura.api.errors import (
     AccessRefusedError,
-    ForbiddenError,
     KalturaError,
     KalturaTransportError,
     NotFoundError,
@@ -29,6 +28,7 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PARTIAL, _OK, _SERVER_ERRORS = 206, 200, 500
 _ACCESS_CONTROL = "3"
+_ONE_BYTE = {"Range": "bytes=0-0", "Accept": "*/*", "Accept-Encoding": "identity"}
 # Rules change when an administrator edits a profile: rarely.
 _RULES_SECONDS = 600.0
 
@@ -108,15 +108,17 @@ def _plain_url(runtime: Runtime, asset: FlavorAsset, entry: Entry) -> tuple[str,
         return _get_url(runtime, asset), None
     if isinstance(url, KalturaError):
         raise url
-    # None: this session may not read the profile, so the URL has to be tried.
-    rules = None if isinstance(found, ForbiddenError | NotFoundError) else _has_rules(found)
+    rules = _has_rules(found)
     runtime.access_rules[profile] = (runtime.now() + _RULES_SECONDS, rules)
     return _announced(url), rules
 
 
-def _has_rules(profile: object) -> bool:
+def _has_rules(profile: object) -> bool | None:
+    """Tell whether a profile restricts anything; None when this session can't know, so that the URL has to be tried."""
     if isinstance(profile, KalturaError):
-        raise profile
+        if profile.retryable:
+            raise profile
+        return None
     rules = getattr(profile, "rules", None)
     return isinstance(rules, list) and bool(rules)
 
@@ -178,7 +180,7 @@ def _probe_once(runtime: Runtime, url: str, size_bytes: int | None) -> None:
     for _ in range(_MAX_REDIRECTS + 1):
         check_scheme(url)
         try:
-            response = runtime.transport.open("GET", url, headers={"Range": "bytes=0-0", "Accept": "*/*"})
+            response = runtime.transport.open("GET", url, headers=_ONE_BYTE)
         except Exception as error:
             if translated := translate(error, f"The media host {urlsplit(url).hostname}"):
                 raise translated from error
