@@ -60,6 +60,7 @@ class KalturaHook(BaseHook):
         """
         The connection as the API's settings.
 
+        :returns: The settings.
         :raises KalturaConnectionError: A field is missing or malformed.
         :raises AirflowNotFoundException: There is no such connection.
         """

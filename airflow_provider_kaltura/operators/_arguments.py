@@ -14,7 +14,7 @@ def only_one_of(**arguments: Any) -> str:
     """
     Find the one argument that was given.
 
-    :param arguments: By name; None and empty values count as not given.
+    :param **arguments: By name; None and empty values count as not given.
     :returns: Its name.
     :raises KalturaArgumentError: None was given, or several; names them.
     """

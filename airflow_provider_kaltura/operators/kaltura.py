@@ -40,7 +40,7 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         download operator then finds it by itself). ``"signed"`` pushes that one too: everybody who may see XComs and
         rendered fields can use it. ``"none"`` pushes no URL and asks for none.
     :param kaltura_conn_id: (templated) The connection to Kaltura.
-    :param kwargs: Arguments of every operator.
+    :param **kwargs: Arguments of every operator.
     """
 
     template_fields: Sequence[str] = ("entry_id", "flavor", "url_in_xcom", "kaltura_conn_id")
@@ -120,7 +120,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param state_root: (templated) Where the lake's state is kept; by default the destination up to its first
         placeholder.
     :param kaltura_conn_id: (templated) The connection to Kaltura.
-    :param kwargs: Arguments of every operator.
+    :param **kwargs: Arguments of every operator.
     """
 
     template_fields: Sequence[str] = (

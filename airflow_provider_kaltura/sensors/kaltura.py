@@ -25,6 +25,7 @@ from airflow_provider_kaltura.exceptions import (
 )
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.resolve import parse_wanted, resolve_all
+from airflow_provider_kaltura.ingest.watch import MAX_FAILURES
 from airflow_provider_kaltura.triggers.kaltura import KalturaFlavorReadyTrigger
 from airflow_provider_kaltura.xcom import flavor_info
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KalturaFlavorReadySensor"]
 
-# Ten looks, each of which has already been retried by the API's own rules.
-MAX_FAILURES_IN_A_ROW = 10
 _EVENTS = frozenset({"decided", "timeout", "failing"})
 
 
@@ -47,7 +46,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
     Wait until the flavor that ``flavor`` asks for can be downloaded, and return it.
 
     The same task fails at once when that flavor can never come: the entry is an image, every conversion that would do
-    has failed, the entry does not exist. Passing errors of the network or the server do not end the wait, unless ten
+    has failed, the entry does not exist. Passing errors of the network or the server do not end the wait, unless 20
     follow each other.
 
     Poke, reschedule and deferred mode return the same and end the same: ``soft_fail`` and ``never_fail`` turn every
@@ -58,7 +57,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
         ``"height<=720"``; or ``"all"``, which waits until nothing more is to come and returns every ready flavor.
     :param kaltura_conn_id: (templated) The connection to Kaltura.
     :param deferrable: Wait on the triggerer instead of a worker.
-    :param kwargs: Arguments of every sensor: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, …
+    :param **kwargs: Arguments of every sensor: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, …
     """
 
     template_fields: Sequence[str] = ("entry_id", "flavor", "kaltura_conn_id")
@@ -114,7 +113,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
             found = self._look()
         except KalturaError as error:
             self._failures += 1
-            if not error.retryable or self._failures >= MAX_FAILURES_IN_A_ROW:
+            if not error.retryable or self._failures >= MAX_FAILURES:
                 with airflow_errors():
                     raise
             self.log.warning("Looking at entry %s failed, %d in a row: %s", self.entry_id, self._failures, error)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_kaltura.api.errors import KalturaError
 from airflow_provider_kaltura.compat import BaseTrigger, TriggerEvent
 from airflow_provider_kaltura.exceptions import KalturaProviderError
+from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.errors import WatchTimeoutError
-from airflow_provider_kaltura.ingest.resolve import parse_wanted
-from airflow_provider_kaltura.triggers._watches import shared_watch
+from airflow_provider_kaltura.ingest.watch import MAX_FAILURES, FlavorWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ class KalturaFlavorReadyTrigger(BaseTrigger):
     """
     Fire when it is worth to look at an entry again.
 
-    All triggers of a connection share one poll. The event holds ids and numbers only: ``status`` is ``decided`` (the
+    All triggers of a connection share their looks. The event holds ids and numbers only: ``status`` is ``decided`` (the
     flavor is ready, or can never come), ``timeout`` (*deadline* has passed) or ``failing`` (too many looks failed in a
     row); ``entry_id`` is the entry. The sensor then looks itself.
 
@@ -66,14 +66,13 @@ class KalturaFlavorReadyTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         try:
-            wanted = parse_wanted(self.flavor)
-            async with shared_watch(self.kaltura_conn_id) as watch:
-                await watch.wait(self.entry_id, wanted, poll_interval=self.poll_interval, deadline=self.deadline)
+            watch = await FlavorWatch.shared(self.kaltura_conn_id, KalturaHook(self.kaltura_conn_id).aget_api)
+            await watch.wait(self.entry_id, self.flavor, poll_interval=self.poll_interval, deadline=self.deadline)
         except WatchTimeoutError:
             return {"status": "timeout"}
         except (KalturaError, KalturaProviderError) as error:
             # What can't change is for the sensor to see and to raise; no text of an error goes into an event.
             if not getattr(error, "retryable", False):
                 return {"status": "decided"}
-            return {"status": "failing", "error": type(error).__name__, "code": error.code}
+            return {"status": "failing", "failures": MAX_FAILURES, "error": type(error).__name__, "code": error.code}
         return {"status": "decided"}
