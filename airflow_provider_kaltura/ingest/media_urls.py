@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.api.ids import is_id
 from airflow_provider_kaltura.api.models import MediaUrl
+from airflow_provider_kaltura.api.redact import session_in_url
 
 # .../p/P/sp/S/serveFlavor/entryId/E/v/V/flavorId/F/...; /download has entry_id and flavor (recorded cases urls.*). A
 # version counts only beside an entry: /v/1 alone may be anything.
@@ -17,7 +18,6 @@ _ENTRY: Final = re.compile(r"/(?:entryId|entry_id)/([^/]+)")
 _FLAVOR: Final = re.compile(r"/(?:flavorId|flavor)/([^/]+)")
 _PARTNER: Final = re.compile(r"\A(?:/[^/]+)*?/p/([0-9]+)/")
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,10})\Z")
-_KS: Final = re.compile(r"/ks/[^/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,7 @@ def as_media_url(url: str) -> MediaUrl:
     :param url: An http(s) URL.
     :returns: The same, with a note whether a KS is in its path or query.
     """
-    parts = urlsplit(url)
-    has_ks = bool(_KS.search(parts.path)) or any(name.lower() == "ks" for name in parse_qs(parts.query))
-    return MediaUrl(url=url, needs_session=has_ks)
+    return MediaUrl(url=url, needs_session=session_in_url(url) is not None)
 
 
 def _id(pattern: re.Pattern[str], path: str) -> str:

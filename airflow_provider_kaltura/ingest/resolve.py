@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from airflow_provider_kaltura.api.errors import FlavorNotReadyError, NoFlavorsError
+from airflow_provider_kaltura.api.errors import FlavorNotReadyError, KalturaError, NoFlavorsError
 from airflow_provider_kaltura.api.flavors import (
     READY,
     Never,
@@ -21,7 +21,7 @@ from airflow_provider_kaltura.api.flavors import (
     choose_all,
     status_name,
 )
-from airflow_provider_kaltura.api.ids import check_id, is_id
+from airflow_provider_kaltura.api.ids import is_id
 from airflow_provider_kaltura.ingest.errors import DownloadInputError
 
 if TYPE_CHECKING:
@@ -118,11 +118,11 @@ def resolve_all(api: KalturaApi, entry_id: str, wanted: Wanted) -> tuple[Entry, 
     :raises FlavorNotReadyError: Not yet.
     :raises KalturaError: Kaltura could not be asked.
     """
-    check_id(entry_id)
-    entry = api.get_entry(entry_id)
-    assets = api.list_flavor_assets([entry_id]).get(entry_id, [])
-    web = api.web_playable_ids(entry_id) if wants_web(wanted) else None
-    found = decide(entry, assets, wanted, web)
+    snapshot = api.snapshot([entry_id], web_playable_for=[entry_id] if wants_web(wanted) else [])[entry_id]
+    if isinstance(snapshot, KalturaError):
+        raise snapshot
+    entry = snapshot.entry
+    found = decide(entry, snapshot.assets, wanted, snapshot.web_playable_ids)
     if isinstance(found, Never):
         raise NoFlavorsError(entry_id, found.reason, found.available)
     if isinstance(found, Wait):
@@ -176,16 +176,19 @@ def parse_download(value: Any) -> FlavorDownload | BareUrl:
     """
     Check what was given as ``download``.
 
-    :param value: The dict of the URL operator, the same as JSON or as Python writes it (which is what Jinja makes of
-        it), or an http(s) URL.
+    :param value: The dict of the URL operator, or the sensor's list of one; the same as JSON or as Python writes it
+        (which is what Jinja makes of it); or an http(s) URL.
     :returns: What is to be fetched.
     :raises DownloadInputError: It is neither; no part of a URL is in the message.
     """
     if isinstance(value, str):
         text = value.strip()
-        if not text.startswith("{"):
+        if not text.startswith(("{", "[")):
             return BareUrl(_checked_url(text))
         value = _as_dict(text)
+    if isinstance(value, list | tuple) and len(value) == 1:
+        # The sensor's result for one flavor.
+        value = value[0]
     if not isinstance(value, Mapping):
         kind = type(value).__name__
         raise DownloadInputError(f"download must be the dict of KalturaGetDownloadUrlOperator or a URL, not {kind}")
@@ -207,7 +210,7 @@ def _as_dict(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise DownloadInputError("download begins like a dict but can't be read as JSON or Python") from None
+        raise DownloadInputError("download looks like a dict or list but can't be read as JSON or Python") from None
 
 
 def _id(value: Mapping[str, Any], name: str) -> str:
