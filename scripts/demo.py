@@ -1,0 +1,274 @@
+"""
+``make demo``: the main job from end to end, in a real Airflow.
+
+Without further settings it runs against the sandbox and needs no account. With KALTURA_PARTNER_ID, KALTURA_SECRET and
+KALTURA_ENTRY_ID (and KALTURA_SERVICE_URL, KALTURA_AUTH_METHOD, KALTURA_APP_TOKEN_ID), or with
+AIRFLOW_CONN_KALTURA_DEFAULT and KALTURA_ENTRY_ID, it runs against a real one. Exit status: 0 when every file that
+landed is right, 1 when one isn't or a run failed, 2 when the settings are incomplete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+
+from scripts.standalone import StandaloneAirflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT = Path(__file__).resolve().parent.parent
+DAG_ID = "example_kaltura_download"
+CONNECTION_VARIABLE = "AIRFLOW_CONN_KALTURA_DEFAULT"
+REQUIRED = ("KALTURA_PARTNER_ID", "KALTURA_SECRET", "KALTURA_ENTRY_ID")
+OPTIONAL = ("KALTURA_SERVICE_URL", "KALTURA_AUTH_METHOD", "KALTURA_APP_TOKEN_ID")
+DEFAULT_SERVICE_URL = "https://www.kaltura.com"
+RUN_SECONDS = 200
+REAL_RUN_SECONDS = 6 * 3600
+LATE_SECONDS = 25
+
+
+class DemoError(Exception):
+    """The demo found something wrong; the message says what."""
+
+
+class SettingsError(Exception):
+    """The environment names a real account only by half."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    What the demo runs against.
+
+    :param headline: First line to print; no secret in it.
+    :param connection: The Airflow connection, as JSON or URI.
+    :param entry_ids: Entries to download, one run each.
+    :param service_url: Set for the sandbox, whose files are fetched once more and compared.
+    """
+
+    headline: str
+    connection: str = field(repr=False)
+    entry_ids: tuple[str, ...]
+    service_url: str | None = None
+
+
+def real_target(env: Mapping[str, str]) -> Target | None:
+    """
+    Read the settings of a real account.
+
+    :param env: The environment.
+    :returns: The target, None when nothing is set.
+    :raises SettingsError: Something is set, but not enough; the message names what is missing.
+    """
+    given = {name for name in (*REQUIRED, *OPTIONAL) if env.get(name)}
+    connection = env.get(CONNECTION_VARIABLE)
+    if not given and not connection:
+        return None
+    if connection:
+        if given != {"KALTURA_ENTRY_ID"}:
+            raise SettingsError(
+                f"{CONNECTION_VARIABLE} is set: KALTURA_ENTRY_ID must be set beside it, and no other KALTURA_ variable"
+            )
+        headline = f"demo: a real account, by the connection in {CONNECTION_VARIABLE}"
+        return Target(headline, connection, (env["KALTURA_ENTRY_ID"],))
+    missing = [name for name in REQUIRED if name not in given]
+    if env.get("KALTURA_AUTH_METHOD") == "app_token" and "KALTURA_APP_TOKEN_ID" not in given:
+        missing.append("KALTURA_APP_TOKEN_ID")
+    if missing:
+        raise SettingsError(f"{', '.join(sorted(given))} is set, but not {', '.join(missing)}; set all or none")
+    extra = {
+        name: env[variable]
+        for name, variable in (("auth_method", "KALTURA_AUTH_METHOD"), ("app_token_id", "KALTURA_APP_TOKEN_ID"))
+        if env.get(variable)
+    }
+    service_url = env.get("KALTURA_SERVICE_URL") or DEFAULT_SERVICE_URL
+    connection = json.dumps(
+        {
+            "conn_type": "kaltura",
+            "host": service_url,
+            "login": env["KALTURA_PARTNER_ID"],
+            "password": env["KALTURA_SECRET"],
+            "extra": extra,
+        }
+    )
+    headline = f"demo: a real account, partner {env['KALTURA_PARTNER_ID']} at {urlsplit(service_url).netloc}"
+    return Target(headline, connection, (env["KALTURA_ENTRY_ID"],))
+
+
+@contextmanager
+def sandbox() -> Iterator[Target]:
+    """Start the sandbox as a newcomer would, and stop it at the end."""
+    from airflow_provider_kaltura.sandbox import small  # noqa: PLC0415 - not needed for a real account
+
+    command = [sys.executable, "-m", "airflow_provider_kaltura.sandbox", "--port", "0", "--ready-after"]
+    process = subprocess.Popen([*command, str(LATE_SECONDS)], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    try:
+        service_url = ""
+        for line in process.stdout or ():
+            if line.startswith("sandbox ready at "):
+                service_url = line.split()[-1]
+                break
+        if not service_url:
+            raise DemoError(f"the sandbox did not start (exit status {process.wait()})")
+        connection = json.dumps(
+            {
+                "conn_type": "kaltura",
+                "host": service_url,
+                "login": str(small.PARTNER_ID),
+                "password": small.ADMIN_SECRET,
+            }
+        )
+        yield Target(
+            "demo: the sandbox, no account needed",
+            connection,
+            (small.READY, small.LATE, small.SECURE),
+            service_url,
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def served_bytes(service_url: str, flavor_id: str) -> bytes:
+    """
+    Fetch a flavor from the sandbox by means of nothing but HTTP, so that our own code can't deceive itself.
+
+    :param service_url: Where the sandbox is.
+    :param flavor_id: Which flavor.
+    :returns: All its bytes.
+    """
+    from airflow_provider_kaltura.sandbox import small  # noqa: PLC0415 - not needed for a real account
+
+    with requests.Session() as http:
+        http.trust_env = False
+        api = f"{service_url}/api_v3/service"
+        login = {"format": 1, "secret": small.ADMIN_SECRET, "partnerId": small.PARTNER_ID, "type": 2}
+        ks = http.post(f"{api}/session/action/start", data=login, timeout=30).json()
+        query = {"format": 1, "ks": ks, "id": flavor_id}
+        url = http.post(f"{api}/flavorAsset/action/getDownloadUrl", data=query, timeout=30).json()
+        return http.get(url, timeout=60).content
+
+
+def decoded_frames(file: Path) -> int:
+    """Decode the video of a file and return the number of its frames."""
+    import av  # noqa: PLC0415 - heavy
+
+    with av.open(str(file)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def check_landed(target: Target, result: Mapping[str, Any], expected_bytes: int | None) -> str:
+    """
+    Hold a landed file against what it should be.
+
+    :param target: What the demo ran against.
+    :param result: What the download task returned.
+    :param expected_bytes: The flavor's size according to the URL task.
+    :returns: What was found right, in words.
+    :raises DemoError: Something differs.
+    """
+    from airflow_provider_kaltura.transfer.checksum import crc64nvme, format_crc64nvme  # noqa: PLC0415 - see above
+
+    file = Path(result["path"])
+    data = file.read_bytes()
+    if expected_bytes is not None and len(data) != expected_bytes:
+        raise DemoError(f"{file} has {len(data)} bytes, Kaltura says {expected_bytes}")
+    if format_crc64nvme(crc64nvme(data)) != result["checksum"]:
+        raise DemoError(f"{file} has another checksum than the task reported")
+    said = [f"{len(data):,} bytes", str(result["checksum"])]
+    if target.service_url is not None:
+        if data != served_bytes(target.service_url, result["flavorId"]):
+            raise DemoError(f"{file} differs from what the sandbox serves")
+        said.append("same bytes as served")
+    if file.suffix == ".mp4":
+        frames = decoded_frames(file)
+        if frames == 0:
+            raise DemoError(f"{file} has no video frame")
+        said.append(f"{frames} frames decoded")
+    return ", ".join(said)
+
+
+def run_entry(airflow: StandaloneAirflow, target: Target, entry_id: str, lake: Path) -> str:
+    """
+    Run the example DAG for one entry and check what landed.
+
+    :param airflow: The running Airflow.
+    :param target: What the demo runs against.
+    :param entry_id: Which entry.
+    :param lake: Folder for the files.
+    :returns: What happened, in words.
+    :raises DemoError: The run failed or a file is wrong.
+    """
+    conf = {"entry_id": entry_id, "destination": f"{lake}/{{createdAt:%Y/%m}}/{{entryId}}-{{flavorId}}.{{format}}"}
+    run_id = airflow.trigger(DAG_ID, conf)
+    state, seen = airflow.wait(DAG_ID, run_id, RUN_SECONDS if target.service_url else REAL_RUN_SECONDS)
+    if state != "success":
+        raise DemoError(f"the run for {entry_id} ended as {state}: {airflow.task_states(DAG_ID, run_id)}")
+    url = airflow.xcom(DAG_ID, run_id, "get_download_url")
+    result = airflow.xcom(DAG_ID, run_id, "download")
+    waited = "waited in the triggerer" if "deferred" in seen["wait_for_flavor"] else "was ready"
+    found = check_landed(target, result, url["fileSize"])
+    return f"  {entry_id} {waited}; {result['outcome']} {Path(result['path']).relative_to(lake)}: {found}"
+
+
+def run(target: Target) -> None:
+    """Start Airflow, run the DAG for every entry, check, and stop."""
+    with tempfile.TemporaryDirectory(prefix="kaltura-demo-") as folder:
+        lake = Path(folder) / "lake"
+        home = Path(folder) / "airflow"
+        for place in (lake, home):
+            place.mkdir()
+        print("Starting a real Airflow (scheduler, triggerer, API server); this takes about half a minute …")
+        airflow = StandaloneAirflow(
+            python=Path(sys.executable),
+            home=home,
+            dags=PROJECT / "example_dags",
+            env={CONNECTION_VARIABLE: target.connection},
+        )
+        with airflow:
+            airflow.wait_for_dag(DAG_ID)
+            print(f"Airflow answers at {airflow.base_url}; triggering {DAG_ID} …")
+            for entry_id in target.entry_ids:
+                print(run_entry(airflow, target, entry_id, lake), flush=True)
+        manifest = [line for file in (lake / "_kaltura").rglob("*.jsonl") for line in file.read_text().splitlines()]
+        lakes_rows = sum(1 for line in manifest if json.loads(line)["outcome"] == "downloaded")
+        if not lakes_rows:
+            raise DemoError("the manifest in the lake records nothing")
+        print(f"  the lake's manifest records {lakes_rows} downloaded file(s)")
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text file when run as a command
+    try:
+        target = real_target(os.environ)
+        if target is not None:
+            print(target.headline)
+            run(target)
+        else:
+            with sandbox() as local:
+                print(local.headline)
+                run(local)
+    except SettingsError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except (DemoError, RuntimeError) as error:
+        print(f"demo failed: {error}", file=sys.stderr)
+        return 1
+    print("demo: all files are right, everything is stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
