@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kaltura.sandbox import encoding, multirequest, replies, services
+from airflow_provider_kaltura.sandbox import encoding, multirequest, replies
 from airflow_provider_kaltura.sandbox.errors import ApiError, Crash, Die
 from airflow_provider_kaltura.sandbox.parameters import integer, is_set, text
 from airflow_provider_kaltura.sandbox.replies import Reply
+from airflow_provider_kaltura.sandbox.services import app_token, entries, files, flavors, profiles, session, system
 from airflow_provider_kaltura.sandbox.services.registry import Access, Action, Call, FileAnswer, TextAnswer, find
 from airflow_provider_kaltura.sandbox.sessions import SessionBook
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.ks import Session
     from airflow_provider_kaltura.sandbox.library import Json, Library, Place
 
-__all__ = ["Api", "Caller", "services"]
+__all__ = ["SERVICES", "Api", "Caller"]
+
+# Importing a module of services registers its actions.
+SERVICES = (app_token, entries, files, flavors, profiles, session, system)
 
 # What a session with the role of a player may list.
 _PLAYBACK_LISTS = {"baseEntry->list", "flavorAsset->list", "caption_captionasset->list", "thumbAsset->list"}
@@ -27,11 +31,12 @@ _PLAYBACK_LISTS = {"baseEntry->list", "flavorAsset->list", "caption_captionasset
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, and how: its path (still quoted), IP address, Range header and view of the server."""
+    """Who sends a request, and how: path and query (still quoted), IP address, Range header, view of the server."""
 
     place: Place
     address: str
     path: str
+    query: str = ""
     range_header: str | None = None
 
 
@@ -41,12 +46,12 @@ class Api:
     Carries out actions on a library.
 
     :param library: The state.
-    :param before: Is called with service and action in lower case and the parameters of each action before it is
-        looked at, and may raise what is to be answered instead: the faults' way in.
+    :param before: Is called with service and action in lower case, the parameters and the path before each action;
+        what it returns (unless None) or raises is answered instead: the faults' way in.
     """
 
     library: Library
-    before: Callable[[str, str, Json], Any] | None = None
+    before: Callable[[str, str, Json, str], Any] | None = None
     sessions: SessionBook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +63,7 @@ class Api:
         try:
             kind = integer(parameters["format"]) if is_set(parameters.get("format")) else encoding.XML
             if kind not in {encoding.JSON, encoding.XML}:
-                raise Die(ApiError("UNKNOWN_RESPONSE_FORMAT", FORMAT=text(parameters["format"])))
+                return replies.died(Die(ApiError("UNKNOWN_RESPONSE_FORMAT", FORMAT=text(parameters["format"]))))
             result = self._result(parameters, caller)
         except Die as error:
             return replies.died(error)
@@ -87,7 +92,7 @@ class Api:
         try:
             service, name = text(parameters.get("service")), text(parameters.get("action"))
             if self.before is not None:
-                instead = self.before(service.lower(), name.lower(), parameters)
+                instead = self.before(service.lower(), name.lower(), parameters, caller.path)
                 if instead is not None:
                     return instead
             action = find(service, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from starlette.routing import Mount, Route
 
 from airflow_provider_kaltura.sandbox import api, control_http, media, parameters, replies, wire
 from airflow_provider_kaltura.sandbox.library import Place
-from airflow_provider_kaltura.sandbox.log import Log, Record
 from airflow_provider_kaltura.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.sandbox.control import Control
     from airflow_provider_kaltura.sandbox.library import Json
+    from airflow_provider_kaltura.sandbox.log import Log, Record
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 _NOT_FOUND = Reply(
@@ -33,6 +34,18 @@ _CORS = (
     ("Access-Control-Max-Age", "86400"),
 )
 _API = "/api_v3"
+# The rest of a chain of redirects stands before the path: /_hop/3/p/…
+_HOP = re.compile(r"^/_hop/(\d+)(?=/)")
+
+
+def _next_hop(path: str, query: str) -> Reply | None:
+    """Return the redirect to the next hop of a chain; None at its end."""
+    match = _HOP.match(path)
+    if match is None or int(match[1]) < 1:
+        return None
+    rest, left = path[match.end() :], int(match[1]) - 1
+    location = (f"/_hop/{left}{rest}" if left else rest) + (f"?{query}" if query else "")
+    return Reply(status=302, headers=(("Location", location),))
 
 
 @dataclass(frozen=True)
@@ -52,12 +65,14 @@ class Server:
     :param pace: How slow it is.
     :param host: Host and port that stand in the URLs it gives out.
     :param scheme: http, or https behind TLS.
+    :param connections: The transports of all clients, kept by the protocol.
     """
 
     control: Control
     pace: Pace = Pace()
     host: str = ""
     scheme: str = "http"
+    connections: wire.Connections = field(default_factory=dict)
     _api: api.Api = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,23 +87,25 @@ class Server:
         """Answer one request that isn't for the control endpoint."""
         request = Request(scope, receive)
         self.control.library.settle()
-        quoted = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?", 1)[0]
+        original = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?", 1)[0]
+        quoted = _HOP.sub("", original)
         secure = self.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         caller = api.Caller(
             place=Place("https" if secure else "http", self.host),
             address=request.client.host if request.client else "",
             path=quoted,
+            query=request.url.query,
             range_header=request.headers.get("range"),
         )
-        record = self.log.add(request.method, quoted, request.url.query, dict(request.headers))
+        record = self.log.add(request.method, original, request.url.query, dict(request.headers))
         given = await self._parameters(request, quoted, record)
         if record.actions and self.pace.action_seconds:
             await asyncio.sleep(self.pace.action_seconds * len(record.actions))
         if self.pace.latency_seconds:
             await asyncio.sleep(self.pace.latency_seconds)
         plan = self.control.faults.for_request(record)
-        reply = plan.reply if plan.reply is not None else self._reply(request, caller, given)
-        await wire.send(wire.Exchange(scope, receive, send, record), plan.shape(reply), plan)
+        reply = _next_hop(original, request.url.query) or plan.reply or self._reply(request, caller, given)
+        await wire.send(wire.Exchange(scope, receive, send, record, self.connections), plan.shape(reply), plan)
 
     async def _parameters(self, request: Request, path: str, record: Record) -> Json | None:
         """Return the parameters of an API request; None when the path is none of the API."""

@@ -19,6 +19,8 @@ from airflow_provider_kaltura.sandbox import content
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from airflow_provider_kaltura.sandbox.urls import SignedUrls
+
 Json = dict[str, Any]
 DELETED = 3
 FLAVOR, CAPTION, THUMB, ATTACHMENT = "flavor", "caption", "thumb", "attachment"
@@ -118,6 +120,7 @@ class Library:
         self.app_tokens: dict[str, Json] = {}
         self.property_order: dict[str, list[str]] = {}
         self.shorten_sessions = False
+        self.signed_urls: SignedUrls | None = None
         self.finished_flavors: dict[str, Json] = {}
         self._changes: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()

@@ -10,7 +10,7 @@ from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
 if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.library import Json, Library
 
-ERROR, QUEUED, CONVERTING, READY = -1, 0, 1, 2
+ERROR, QUEUED, CONVERTING, READY, EXPORTING = -1, 0, 1, 2, 9
 ENTRY_CONVERTING, ENTRY_READY = 1, 2
 _UNKNOWN_UNTIL_READY = ("width", "height", "bitrate", "frameRate")
 

@@ -63,6 +63,9 @@ def _content_type(ext: str) -> str:
 
 def _serve_flavor(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     """Serve a version of a flavor to anybody; of all checks only rules that hold for serving count."""
+    signed = api.library.signed_urls
+    if signed is not None and not signed.admits(caller.query):
+        return Reply(status=signed.status, headers=(("Content-Type", "text/html"),), body=b"<h1>Expired</h1>")
     entry = _entry(api, values.get("entryId", ""))
     flavor = _flavor(api, entry, values.get("flavorId", ""))
     name = values.get("fileName")

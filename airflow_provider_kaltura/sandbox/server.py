@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from airflow_provider_kaltura.sandbox import wire
 from airflow_provider_kaltura.sandbox.app import Pace, Server, application
 from airflow_provider_kaltura.sandbox.control import Control
 
@@ -88,9 +89,10 @@ def _prepare(library: Library, options: Options, ready: Callable[[], None]) -> t
     scheme = "https" if options.tls_cert else "http"
     control = Control(library)
     pace = Pace(options.latency_ms / 1000, options.action_ms / 1000)
+    server = Server(control, pace, host, scheme)
     config = uvicorn.Config(
-        application(Server(control, pace, host, scheme)),
-        http="h11",
+        application(server),
+        http=wire.protocol(server.connections),
         ws="none",
         lifespan="off",
         log_config=None,

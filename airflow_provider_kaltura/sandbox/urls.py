@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from airflow_provider_kaltura.sandbox import ks
 
@@ -12,6 +14,34 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9\-._~!$()*+,;=:@]")
 _DAY_SECONDS = 86400
+_FAR = 4102444800
+
+
+class SignedUrls:
+    """
+    Makes getUrl's URLs expire, as those of a CDN do: each holds a signature that is good for some uses.
+
+    :param uses: How many requests a signature is good for.
+    :param status: What is answered afterwards, and without a signature.
+    """
+
+    def __init__(self, uses: int, status: int = 403) -> None:
+        self.uses = uses
+        self.status = status
+        self._left: dict[str, int] = {}
+
+    def sign(self, url: str) -> str:
+        """Return the URL with a new signature."""
+        signature = secrets.token_hex(16)
+        self._left[signature] = self.uses
+        return f"{url}?Expires={_FAR}&Signature={signature}"
+
+    def admits(self, query: str) -> bool:
+        """Count a use of the signature in a query string, and tell whether it was still good."""
+        signature = dict(parse_qsl(query)).get("Signature", "")
+        left = self._left.get(signature, 0)
+        self._left[signature] = left - 1
+        return left > 0
 
 
 def prefix(partner_id: int) -> str:

@@ -135,7 +135,8 @@ def get_url(call: Call) -> str | None:
     access.check(library, entry, call.session, access.DOWNLOAD, address=call.address)
     given = text(call.object("options").get("fileName"))
     name = given or urls.safe_name(urls.download_name(library, entry, flavor))
-    return call.place.base + urls.serve_flavor(flavor, file_name=name)
+    url = call.place.base + urls.serve_flavor(flavor, file_name=name)
+    return url if library.signed_urls is None else library.signed_urls.sign(url)
 
 
 @action("flavorAsset", "getDownloadUrl", "id", access=Access.READ)
