@@ -49,7 +49,7 @@ class RetryPolicy:
     Failures in a row without one new byte are counted apart, because a long copy over a bad line may break often and
     still get there; the total is bounded all the same, so that a source that gives a byte per connection ends.
 
-    :param attempts: Failures in a row without a new byte before the copy gives up; 6 wait about 15 s in all.
+    :param attempts: Failures since the last new byte with which the copy gives up; 6 wait up to 15 s in all.
     :param refusals: The same for refused URLs, each of which costs its owner some calls.
     :param restarts: How often a whole range is begun again because nothing of an answer could be trusted.
     :param resumes: Failures in all, besides one for each 16 MiB of the source.

@@ -12,7 +12,9 @@ What can go wrong with bytes.
     │  ├─ SourceLengthError        a whole answer of another length
     │  ├─ RangeIgnoredError        a whole answer to a request for a range
     │  ├─ SourceChangedError       another version, or another size, than the one that was begun with
-        │  └─ SourceUnprovableError    the size is unknown and the server doesn't tell it
+    │  ├─ RedirectRefusedError     a URL that is not followed: no http(s), from https to http, a session elsewhere
+    │  ├─ SourceUntrustedError     the server's certificate does not hold
+    │  └─ SourceUnprovableError    the size is unknown and the server doesn't tell it
     ├─ SinkError                   the place can't take the bytes
     │  ├─ InvalidKeyError          a name that would leave the root, or that the place can't hold
     │  ├─ TargetExistsError        a condition (absent, this version) does not hold

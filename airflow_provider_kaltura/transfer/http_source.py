@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
@@ -127,7 +128,7 @@ class HttpSource:
         wanted = ByteRange(start, stop)
         whole = (start, stop) == (0, self.size_bytes)
         # HTTP ranges include both ends (RFC 9110, 14.1.2); ours are half-open.
-        response, host = self._ask({} if whole else {"Range": f"bytes={start}-{stop - 1}"})
+        response, host, asked = self._ask({} if whole else {"Range": f"bytes={start}-{stop - 1}"})
         try:
             status, headers = response.status, response.headers
             http_answer.refuse_useless(status, headers, self._pool.options, host)
@@ -137,13 +138,15 @@ class HttpSource:
                 promised = http_answer.prove_range(status, headers, wanted, self.size_bytes, host)
             self._same_validator(headers, host)
         except SourceExpiredError:
-            self._renounce()
+            self._renounce(asked)
             _drop(response)
             raise
         except BaseException:
             _drop(response)
             raise
-        return HttpStream(response, wanted.size_bytes, promised=promised, host=host, refused=self._renounce)
+        return HttpStream(
+            response, wanted.size_bytes, promised=promised, host=host, refused=partial(self._renounce, asked)
+        )
 
     def size_told(self) -> int:
         """
@@ -153,12 +156,12 @@ class HttpSource:
         :raises SourceUnprovableError: The server doesn't tell it.
         :raises SourceError: The answer is of no use.
         """
-        response, host = self._ask({"Range": "bytes=0-0"})
+        response, host, asked = self._ask({"Range": "bytes=0-0"})
         try:
             http_answer.refuse_useless(response.status, response.headers, self._pool.options, host)
             size_bytes = http_answer.size_told(response.status, response.headers, host)
         except SourceExpiredError:
-            self._renounce()
+            self._renounce(asked)
             raise
         finally:
             _drop(response)
@@ -166,7 +169,7 @@ class HttpSource:
             raise SourceUnprovableError("the server doesn't tell the size, so that nothing could prove the bytes", host)
         return size_bytes
 
-    def _ask(self, headers: Mapping[str, str]) -> tuple[urllib3.BaseHTTPResponse, str | None]:
+    def _ask(self, headers: Mapping[str, str]) -> tuple[urllib3.BaseHTTPResponse, str | None, ResolvedUrl]:
         first = self._current()
         url = first.url
         _require_http(url, before=None)
@@ -178,7 +181,7 @@ class HttpSource:
             response = self._pool.get(url, headers)
             location = response.headers.get("Location")
             if response.status not in http_answer.REDIRECTS or location is None:
-                return response, host
+                return response, host, first
             _drop(response)
             url = _next_url(first, url, location)
         raise RedirectRefusedError(
@@ -191,10 +194,11 @@ class HttpSource:
                 self._url = self._resolve(stale=self._stale)
             return self._url
 
-    def _renounce(self) -> None:
+    def _renounce(self, refused: ResolvedUrl) -> None:
         with self._lock:
-            if self._url is not None:
-                self._stale, self._url = self._url.url, None
+            # Another thread may have got a new one meanwhile, which nobody has refused.
+            if self._url is refused:
+                self._stale, self._url = refused.url, None
 
     def _same_validator(self, headers: Mapping[str, str], host: str | None) -> None:
         # Where the URL names its version, entity tags prove nothing more and differ between the nodes of some CDNs.
@@ -330,7 +334,10 @@ def _next_url(first: ResolvedUrl, url: str, location: str) -> str:
     # http.client reads headers as Latin-1; servers send UTF-8.
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode("utf-8")
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        raise RedirectRefusedError("the redirect can't be read", urlsplit(url).hostname) from None
     _require_http(target, before=url)
     if first.needs_session and urlsplit(target).hostname != urlsplit(first.url).hostname:
         # A session may be anywhere in the URL that has it, so that nothing that may be one goes on.

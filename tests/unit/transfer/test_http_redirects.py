@@ -1,0 +1,122 @@
+"""Where a URL may lead, and where it never shows."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import pytest
+
+from airflow_provider_kaltura.transfer.errors import RedirectRefusedError, SourceAnswerError, SourceError
+from airflow_provider_kaltura.transfer.http_source import FixedUrl, HttpSource
+from tests.media_server import Fault
+from tests.unit.transfer.reading import CONTENT, read, redirect
+
+SECRET = "djJ8MTIzNHxsb25nLXNlY3JldC1zZXNzaW9uLXRleHQtdGhhdC1tdXN0LW5vdC1sZWFr"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed(server, source, status):
+    """Relative and absolute ones, with the same range."""
+    server.again([redirect("../elsewhere?x=1", status), redirect(f"{server.base_url}/there", status)])
+    assert read(source, 10, 20) == CONTENT.read(10, 20)
+    assert [request.path for request in server.requests] == ["/object", "/elsewhere?x=1", "/there"]
+    assert {request.header("Range") for request in server.requests} == {"bytes=10-19"}
+    assert source.requests == 3
+
+
+def test_five_redirects_are_enough(server, source):
+    """The fifth is followed, a sixth is an error."""
+    server.again([redirect("/again")] * 5)
+    assert read(source, 0, 5_000) == CONTENT.all()
+    server.again([redirect("/again")] * 6)
+    with pytest.raises(RedirectRefusedError):
+        source.open(0, 5_000)
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("location", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://[bad", "javascript:1"])
+def test_redirects_to_other_schemes_are_refused(server, source, location):
+    """Media come over http or https only."""
+    server.again([redirect(location)])
+    with pytest.raises(RedirectRefusedError):
+        source.open(0, 5_000)
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_without_a_location_is_no_media(server, source):
+    """Nothing is guessed."""
+    server.again([Fault(status=302, body=b"")])
+    with pytest.raises(SourceAnswerError):
+        source.open(0, 5_000)
+
+
+def test_a_url_that_is_no_http_is_refused(pool):
+    """Whatever the resolver gives."""
+    for url in ("file:///etc/passwd", "ftp://x/y", "", "no-scheme", "http://"):
+        with pytest.raises(RedirectRefusedError):
+            HttpSource(FixedUrl(url), size_bytes=1, pool=pool).open(0, 1)
+
+
+@pytest.mark.parametrize("place", ["/a?ks={}", "/ks/{}/a"], ids=["query", "path"])
+@pytest.mark.parametrize("encode", [lambda text: text, lambda text: text.replace("T", "%54")], ids=["plain", "encoded"])
+def test_a_session_never_goes_to_another_host(server, pool, place, encode):
+    """A redirect that takes it along is refused, however it is written; nothing is asked there."""
+    other = f"http://localhost:{server.port}"
+    server.again([redirect(other + place.format(encode(SECRET)))])
+    url = FixedUrl(server.base_url + place.format(SECRET), needs_session=True)
+    with pytest.raises(RedirectRefusedError):
+        HttpSource(url, size_bytes=5_000, pool=pool).open(0, 5_000)
+    assert len(server.requests) == 1
+
+
+def test_a_session_may_be_left_behind_or_stay_on_its_host(server, pool):
+    """A redirect elsewhere without the session is fine, as is one with it on the same host."""
+    url = FixedUrl(f"{server.base_url}/a?ks={SECRET}", needs_session=True)
+    source = HttpSource(url, size_bytes=5_000, pool=pool)
+    server.again([redirect(f"/relocate/a?ks={SECRET}"), redirect(f"http://localhost:{server.port}/cdn?token=1")])
+    assert read(source, 0, 5_000) == CONTENT.all()
+    assert SECRET not in server.requests[2].head.decode()
+
+
+# Nothing shows a URL.
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Fault(status=404, body=b"")],
+        [Fault(status=503, body=b"")],
+        [Fault(drop_connection=True)],
+        [Fault(body=b"")],
+        [Fault(declared=1)],
+        [Fault(headers=(("Content-Encoding", "gzip"),))],
+        [redirect("ftp://x/" + SECRET)],
+        [redirect("http://[" + SECRET)],
+        [redirect("http://bad host/" + SECRET)],
+        [redirect("/" + SECRET)] * 9,
+    ],
+    ids=lambda script: repr(script[0])[:40],
+)
+def test_no_error_and_no_log_shows_the_url(server, pool, script, caplog):
+    """Neither the text, nor the cause, nor the traceback, nor a log line at any level."""
+    caplog.set_level(logging.DEBUG)
+    server.again(script)
+    source = HttpSource(FixedUrl(f"{server.base_url}/{SECRET}?ks={SECRET}"), size_bytes=5_000, pool=pool)
+    with pytest.raises(SourceError) as caught:
+        source.open(0, 5_000)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(source) + caplog.text
+    assert SECRET not in shown
+    assert SECRET not in repr(FixedUrl(SECRET))
+    assert SECRET not in repr(vars(caught.value))
+
+
+def test_other_peoples_log_lines_stay(server, pool, caplog):
+    """Only the records of our own requests are dropped."""
+    import urllib3  # noqa: PLC0415 - somebody else's use of the library
+
+    caplog.set_level(logging.DEBUG)
+    read(HttpSource(FixedUrl(server.url), size_bytes=5_000, pool=pool), 0, 5_000)
+    assert "/object" not in caplog.text
+    urllib3.request("GET", f"{server.base_url}/theirs")
+    assert "/theirs" in caplog.text
