@@ -42,7 +42,7 @@ class Control:
 
         :param entry_id: Its id, a new one by default.
         :param partner_id: Its partner, the first one by default.
-        :param properties: Kaltura's properties, such as ``name``, ``status``, ``startDate``.
+        :param **properties: Kaltura's properties, such as ``name``, ``status``, ``startDate``.
         :returns: The entry.
         """
         entry_id = entry_id or f"0_{secrets.token_hex(4)}"
@@ -84,7 +84,7 @@ class Control:
         :param size_bytes: Length of its file, whose bytes come from the seed.
         :param data: The file's bytes, instead.
         :param seed: Seed of the bytes, by default ``ID/VERSION``.
-        :param properties: Kaltura's properties, such as ``status``, ``flavorParamsId``, ``tags``, ``height``.
+        :param **properties: Kaltura's properties, such as ``status``, ``flavorParamsId``, ``tags``, ``height``.
         :returns: The flavor.
         """
         flavor_id = flavor_id or f"0_{secrets.token_hex(4)}"

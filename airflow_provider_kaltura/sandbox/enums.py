@@ -37,8 +37,11 @@ VALUES: dict[str, frozenset[str]] = {
 
 def check(name: str, value: object, enum: str) -> None:
     """
-    Check the value of the parameter or property *name*.
+    Check a value.
 
+    :param name: Name of the parameter or property, for the message.
+    :param value: Its value.
+    :param enum: Name of the enumeration.
     :raises ApiError: It is set, but no value of *enum*.
     """
     if not is_set(value) or text(value) in VALUES[enum]:

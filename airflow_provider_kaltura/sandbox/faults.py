@@ -139,7 +139,7 @@ class Faults:
         :param method: See `Match`.
         :param times: How often, None for always.
         :param after: How many matching requests are spared first.
-        :param options: Settings of the rule.
+        :param **options: Settings of the rule.
         :returns: The fault; its ``happened`` counts.
         :raises ValueError: There is no such rule, or it has no such setting.
         """

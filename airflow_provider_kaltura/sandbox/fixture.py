@@ -31,6 +31,7 @@ def load(path: Path, *, clock: Callable[[], float] | None = None) -> Library:
 
     :param path: The fixture.json; the bulk file that it names is looked for beside it.
     :param clock: The library's clock, the real one by default.
+    :returns: The library.
     """
     state = json.loads(path.read_text("utf-8"))
     library = Library(version=state["meta"]["server"])

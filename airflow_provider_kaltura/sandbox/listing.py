@@ -92,6 +92,7 @@ def compare(name: str, operator: Callable[[int, int], bool], *, time: bool = Fal
     :param operator: Gets the object's number, then the filter's.
     :param time: Whether the value is a time, which may be relative to now.
     :param missing: Whether objects without the property match.
+    :returns: The test.
     """
 
     def test(value: object, now: int) -> Match:
@@ -181,6 +182,7 @@ def order(items: list[Json], order_by: object, allowed: Collection[str]) -> list
     :param items: The objects in order of insertion; ties keep it, ascending and descending alike.
     :param order_by: Value of the filter's orderBy; several are separated by commas.
     :param allowed: The properties by which this list can be sorted; others are ignored.
+    :returns: The objects in their new order.
     """
     for key in reversed(text(order_by).split(",")):
         sign, name = (key[:1], key[1:]) if key[:1] in {"+", "-", " "} else ("+", "")
@@ -222,6 +224,7 @@ def take(items: Sequence[Json], page: Page, *, window: int | None = None) -> tup
     :param items: All objects that match, in order.
     :param page: What is asked for.
     :param window: How many matches the index gives at most; a page across it is cut and the count with it.
+    :returns: The page and the count.
     :raises ApiError: The page starts past the window.
     """
     total = len(items)

@@ -37,6 +37,7 @@ def resolve(value: Any, results: dict[int, Any]) -> Any:
 
     :param value: Parameters, or a part of them.
     :param results: The answers so far by number. A reference to another number stays as it is.
+    :returns: The value without references.
     :raises Crash: A reference asks for a property of something that has none, such as true.
     """
     if isinstance(value, dict):

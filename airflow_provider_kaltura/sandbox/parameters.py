@@ -27,6 +27,7 @@ async def read(request: Request, path: str) -> Json:
 
     :param request: The request; its body is read.
     :param path: What follows ``/api_v3/`` or ``/api_v3/index.php/``, still quoted.
+    :returns: The parameters; those with colons in their names are nested.
     """
     parameters = await _body(request)
     _merge(parameters, parse_qsl(request.url.query, keep_blank_values=True))

@@ -92,6 +92,7 @@ def from_file(file: StoredFile, content_type: str, *, file_name: str | None = No
     :param content_type: Its type.
     :param file_name: Makes it an attachment of this name.
     :param wanted: The request's Range header. One that can't be met gives a 416 without a body.
+    :returns: The reply.
     """
     total = file.size_bytes
     named = (("Content-Disposition", f'attachment; filename="{file_name}"'),) if file_name is not None else ()

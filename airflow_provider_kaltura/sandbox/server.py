@@ -114,7 +114,7 @@ def serve(library: Library, port: int = 0, **options: object) -> Iterator[Runnin
 
     :param library: What to serve.
     :param port: Port, 0 for a free one.
-    :param options: The other fields of `Options`.
+    :param **options: The other fields of `Options`.
     :yields: The running server.
     :raises RuntimeError: It didn't start.
     """

@@ -33,6 +33,7 @@ class SessionBook:
         :param address: IP address of the caller, for iprestrict.
         :param path: Path of the request, for urirestrict.
         :param counts: Whether this is an action in the sense of actionslimit.
+        :returns: The session.
         :raises ApiError: INVALID_KS, with the reason.
         """
         session = ks.read(text, self._library.admin_secret)

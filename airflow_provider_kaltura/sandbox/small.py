@@ -94,6 +94,7 @@ def library(*, ready_after_seconds: float = 10, clock: Callable[[], float] = tim
 
     :param ready_after_seconds: When the late entry becomes ready, from now; its source after a third of that.
     :param clock: The library's clock.
+    :returns: The library.
     """
     made = Library(clock=clock)
     _add_account(made)

@@ -22,6 +22,7 @@ def mp4(width: int, height: int, *, kbps: int, seconds: int) -> bytes:
     :param height: Pixels down, even.
     :param kbps: Bit rate to aim at, in kbit/s.
     :param seconds: Length.
+    :returns: The bytes of the file.
     """
     import av  # noqa: PLC0415 - heavy, and only the small library needs it
 

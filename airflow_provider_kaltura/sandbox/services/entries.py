@@ -86,6 +86,9 @@ def entry_of(call: Call, name: str = "entryId") -> Json:
     """
     Return the caller's entry that a parameter names.
 
+    :param call: The call.
+    :param name: Name of the parameter.
+    :returns: The entry.
     :raises ApiError: It is unknown, deleted or another partner's, or there is no session.
     """
     entry = call.library.entry(call.text(name), call.partner_id)
@@ -240,12 +243,14 @@ def add_media(call: Call) -> Json:
 
 def new_entry(entry_id: str, partner_id: int, *, now: int, user_id: str = "", **properties: Any) -> Json:
     """
-    Return a media entry with the properties that every entry has, and *properties*.
+    Return a media entry.
 
     :param entry_id: Its id.
     :param partner_id: Its partner.
     :param now: Its time of creation.
     :param user_id: Its owner.
+    :param **properties: What it has beside, or other than, what every entry has.
+    :returns: The entry.
     """
     place = f"{{BASE}}/p/{partner_id}/sp/{partner_id}00"
     entry: Json = {

@@ -42,6 +42,7 @@ def asset_list(call: Call, kind: str, class_name: str, own_fields: dict[str, lis
     :param class_name: Class of these assets; its filter and list answer are named after it.
     :param own_fields: Fields of that filter.
     :param base: Class of a filter that is sent without objectType.
+    :returns: The list answer.
     :raises ApiError: Neither entryIdEqual nor entryIdIn is given.
     """
     conditions = call.object("filter")

@@ -136,10 +136,11 @@ def action(
 
     :param service: Name of the service; one of a plugin is ``plugin_service``.
     :param name: Name of the action.
-    :param required: Its mandatory parameters.
+    :param *required: Its mandatory parameters.
     :param access: Who may call it.
     :param enums: Checked parameters.
     :param serves: Whether it answers a file.
+    :returns: The decorator.
     """
 
     def register(run: Callable[[Call], Any]) -> Callable[[Call], Any]:
@@ -156,6 +157,9 @@ def find(service: str, name: str) -> Action:
     """
     Return an action; names ignore case.
 
+    :param service: Name of the service.
+    :param name: Name of the action.
+    :returns: The action.
     :raises ApiError: The service or action is not named, or doesn't exist.
     """
     if not service:
