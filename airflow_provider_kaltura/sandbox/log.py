@@ -6,6 +6,8 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_kaltura.sandbox.services.registry import canonical
+
 Json = dict[str, Any]
 
 
@@ -19,7 +21,7 @@ class Record:
     :param path: Path, still quoted.
     :param query: Query string.
     :param headers: Headers, names in lower case.
-    :param actions: Service and action of each part as sent, ``service.action``.
+    :param actions: Service and action of each part, ``service.action``, in Kaltura's own spelling.
     :param parameters: The parameters as read; they may hold sessions and secrets, since this is a test double.
     :param status: Status of the answer, 0 when there was none.
     :param sent_bytes: Bytes of the body that were sent.
@@ -42,7 +44,7 @@ class Record:
             parts = [part for name, part in given.items() if name.isdigit() and isinstance(part, dict)]
         else:
             parts = [given]
-        self.actions = [f"{part.get('service', '')}.{part.get('action', '')}" for part in parts]
+        self.actions = [canonical(str(part.get("service", "")), str(part.get("action", ""))) for part in parts]
 
     def as_dict(self) -> Json:
         """Return the record as plain JSON."""

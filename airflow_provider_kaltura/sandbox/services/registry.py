@@ -93,6 +93,7 @@ class Action:
     """
     An action of a service.
 
+    :param full_name: Service and action, ``service.action``.
     :param label: Service and action as messages name them.
     :param run: What it does.
     :param access: Who may.
@@ -101,6 +102,7 @@ class Action:
     :param serves: Whether it answers a file; its errors then have no body.
     """
 
+    full_name: str
     label: str
     run: Callable[[Call], Any]
     access: Access
@@ -146,7 +148,7 @@ def action(
     def register(run: Callable[[Call], Any]) -> Callable[[Call], Any]:
         # Messages give the names of core services as they are, those of plugins in lower case.
         shown = service.lower() if "_" in service else service
-        entry = Action(f"{shown}->{name}", run, access, required, enums or {}, serves)
+        entry = Action(f"{service}.{name}", f"{shown}->{name}", run, access, required, enums or {}, serves)
         _SERVICES.setdefault(service.lower(), {})[name.lower()] = entry
         return run
 
@@ -172,6 +174,12 @@ def find(service: str, name: str) -> Action:
     if name.lower() not in actions:
         raise ApiError("ACTION_DOES_NOT_EXISTS", ACTION_NAME=name.lower(), SERVICE_NAME=service.lower())
     return actions[name.lower()]
+
+
+def canonical(service: str, name: str) -> str:
+    """Return ``service.action`` as Kaltura writes it; names that don't exist stay as they are."""
+    action = _SERVICES.get(service.lower(), {}).get(name.lower())
+    return action.full_name if action is not None else f"{service}.{name}"
 
 
 def list_response(name: str, objects: list[Json], total: int) -> Json:
