@@ -127,7 +127,7 @@ class HttpPool:
         headers = None
         if parts.username is not None:
             headers = urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}")
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **common)
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=common.get("ssl_context"), **common)
 
     def _tls(self) -> ssl.SSLContext:
         verify = self.options.verify

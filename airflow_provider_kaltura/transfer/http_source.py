@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, Self
-from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.transfer import http_answer, proofs
 from airflow_provider_kaltura.transfer.errors import (
@@ -17,60 +16,20 @@ from airflow_provider_kaltura.transfer.errors import (
     SourceExpiredError,
     SourceUnprovableError,
 )
-from airflow_provider_kaltura.transfer.http_pool import HttpPool, reason_of
+from airflow_provider_kaltura.transfer.http_pool import HttpPool
+from airflow_provider_kaltura.transfer.http_stream import HttpStream
+from airflow_provider_kaltura.transfer.http_urls import FixedUrl, Resolve, ResolvedUrl, next_url, require_http
 from airflow_provider_kaltura.transfer.plan import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
+    from collections.abc import Callable, Iterator, Mapping
 
     import urllib3
 
-#: A path segment at least this long may be a session; shorter ones are names and ids.
-_SECRET_LENGTH = 40
+__all__ = ["FixedUrl", "HttpSource", "Resolve", "ResolvedUrl", "probe_size"]
+
 #: An answer that isn't needed is read to its end up to this length, so that its connection can be used again.
 _DRAIN_BYTES = 64 * 1024
-
-
-class ResolvedUrl(Protocol):
-    """Where the bytes are now. ``needs_session``: a session is in the URL, and never leaves its host."""
-
-    @property
-    def url(self) -> str:
-        """The URL, a secret."""
-
-    @property
-    def needs_session(self) -> bool:
-        """Whether a session is in it."""
-
-
-class Resolve(Protocol):
-    """Gives the URL; asked again when one stopped working."""
-
-    def __call__(self, *, stale: str | None = None) -> ResolvedUrl:
-        """Return a URL; *stale* is one that no longer works."""
-
-
-@dataclass(frozen=True, slots=True)
-class FixedUrl:
-    """
-    A URL that is known beforehand; also its own resolver.
-
-    :param url: The URL; not in the repr.
-    :param needs_session: Whether a session is in it.
-    """
-
-    url: str = field(repr=False)
-    needs_session: bool = False
-
-    def __call__(self, *, stale: str | None = None) -> FixedUrl:
-        """
-        Return the same URL.
-
-        :param stale: Ignored: there is no other.
-        :returns: Itself.
-        """
-        return self
 
 
 class HttpSource:
@@ -108,6 +67,7 @@ class HttpSource:
         self._url: ResolvedUrl | None = None
         self._stale: str | None = None
         self._validator: str | None = None
+        self._by_range = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size_bytes={self.size_bytes}, version={self.version!r})"
@@ -116,7 +76,8 @@ class HttpSource:
         """
         Ask for the half-open range ``[start, stop)``: one try, which the caller repeats as it likes.
 
-        The whole is asked for without a ``Range``, so that servers without ranges serve too.
+        The whole is asked for without a ``Range``, so that servers without ranges serve too; with one after a body
+        without any length ended early, since only a Content-Range can then prove what was got.
 
         :param start: First byte.
         :param stop: One past the last byte.
@@ -126,26 +87,18 @@ class HttpSource:
         if not 0 <= start <= stop <= self.size_bytes:
             raise ValueError(f"[{start}, {stop}) is not within {self.size_bytes} bytes")
         wanted = ByteRange(start, stop)
-        whole = (start, stop) == (0, self.size_bytes)
+        is_whole = (start, stop) == (0, self.size_bytes)
         # HTTP ranges include both ends (RFC 9110, 14.1.2); ours are half-open.
-        response, host, asked = self._ask({} if whole else {"Range": f"bytes={start}-{stop - 1}"})
-        try:
-            status, headers = response.status, response.headers
-            http_answer.refuse_useless(status, headers, self._pool.options, host)
-            if whole:
-                promised = http_answer.prove_whole(status, headers, self.size_bytes, host)
-            else:
-                promised = http_answer.prove_range(status, headers, wanted, self.size_bytes, host)
-            self._same_validator(headers, host)
-        except SourceExpiredError:
-            self._renounce(asked)
-            _drop(response)
-            raise
-        except BaseException:
-            _drop(response)
-            raise
+        answer = self._ask({} if is_whole and not self._by_range else {"Range": f"bytes={start}-{stop - 1}"})
+        with self._dropped_on_error(answer):
+            promised = self._prove(answer, wanted, is_whole=is_whole)
         return HttpStream(
-            response, wanted.size_bytes, promised=promised, host=host, refused=partial(self._renounce, asked)
+            answer.response,
+            wanted.size_bytes,
+            promised=promised,
+            host=answer.host,
+            refused=partial(self._renounce, answer.asked),
+            unproved=self._ask_by_range,
         )
 
     def size_told(self) -> int:
@@ -156,34 +109,54 @@ class HttpSource:
         :raises SourceUnprovableError: The server doesn't tell it.
         :raises SourceError: The answer is of no use.
         """
-        response, host, asked = self._ask({"Range": "bytes=0-0"})
-        try:
-            http_answer.refuse_useless(response.status, response.headers, self._pool.options, host)
-            size_bytes = http_answer.size_told(response.status, response.headers, host)
-        except SourceExpiredError:
-            self._renounce(asked)
-            raise
-        finally:
-            _drop(response)
+        answer = self._ask({"Range": "bytes=0-0"})
+        status, headers, host = answer.response.status, answer.response.headers, answer.host
+        with self._dropped_on_error(answer):
+            http_answer.refuse_useless(status, headers, self._pool.options, host)
+            size_bytes = http_answer.size_told(status, headers, host)
+        _drop(answer.response)
         if size_bytes is None:
             raise SourceUnprovableError("the server doesn't tell the size, so that nothing could prove the bytes", host)
         return size_bytes
 
-    def _ask(self, headers: Mapping[str, str]) -> tuple[urllib3.BaseHTTPResponse, str | None, ResolvedUrl]:
+    def _prove(self, answer: _Answer, wanted: ByteRange, *, is_whole: bool) -> int | None:
+        status, headers, host = answer.response.status, answer.response.headers, answer.host
+        http_answer.refuse_useless(status, headers, self._pool.options, host)
+        if is_whole and not (self._by_range and status == http_answer.PARTIAL):
+            promised = http_answer.prove_whole(status, headers, self.size_bytes, host)
+        else:
+            promised = http_answer.prove_range(status, headers, wanted, self.size_bytes, host)
+        self._same_validator(answer)
+        return promised
+
+    @contextlib.contextmanager
+    def _dropped_on_error(self, answer: _Answer) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, SourceExpiredError):
+                self._renounce(answer.asked)
+            _drop(answer.response)
+            raise
+
+    def _ask(self, headers: Mapping[str, str]) -> _Answer:
         first = self._current()
         url = first.url
-        _require_http(url, before=None)
+        require_http(url, before=None)
+        is_versioned = False
         for _ in range(self._pool.options.max_redirects + 1):
             host = urlsplit(url).hostname
-            proofs.source_version(self.version, self._version_of(url), host)
+            version = self._version_of(url)
+            proofs.source_version(self.version, version, host)
+            is_versioned = is_versioned or version is not None
             with self._lock:
                 self.requests += 1
             response = self._pool.get(url, headers)
             location = response.headers.get("Location")
             if response.status not in http_answer.REDIRECTS or location is None:
-                return response, host, first
+                return _Answer(response, host, first, is_versioned)
             _drop(response)
-            url = _next_url(first, url, location)
+            url = next_url(first, url, location)
         raise RedirectRefusedError(
             f"more than {self._pool.options.max_redirects} redirects", urlsplit(first.url).hostname
         )
@@ -200,114 +173,29 @@ class HttpSource:
             if self._url is refused:
                 self._stale, self._url = refused.url, None
 
-    def _same_validator(self, headers: Mapping[str, str], host: str | None) -> None:
-        # Where the URL names its version, entity tags prove nothing more and differ between the nodes of some CDNs.
-        tag = headers.get("ETag")
-        if self.version or tag is None or tag.startswith("W/"):
+    def _ask_by_range(self) -> None:
+        self._by_range = True
+
+    def _same_validator(self, answer: _Answer) -> None:
+        # Where the URL names its version these prove nothing more, and differ between the nodes of some CDNs.
+        if answer.is_versioned:
+            return
+        tag, modified = answer.response.headers.get("ETag"), answer.response.headers.get("Last-Modified")
+        validator = modified if tag is None or tag.startswith("W/") else tag
+        if validator is None:
             return
         with self._lock:
-            known, self._validator = self._validator or tag, self._validator or tag
-        if known != tag:
-            raise SourceChangedError("the entity tag has changed", host)
+            self._validator = known = self._validator or validator
+        if known != validator:
+            raise SourceChangedError("the entity tag or the time of the last change is another", answer.host)
 
 
-class HttpStream:
-    """
-    The body of one proved answer.
-
-    The last bytes are given out only when the body has been seen to end where it should.
-
-    :param response: With its body unread.
-    :param size_bytes: How many bytes the body must have.
-    :param promised: Its Content-Length, None when only its end tells.
-    :param host: Who sends it.
-    :param refused: Told when the body turns out to be an empty refusal.
-    """
-
-    def __init__(
-        self,
-        response: urllib3.BaseHTTPResponse,
-        size_bytes: int,
-        *,
-        promised: int | None,
-        host: str | None,
-        refused: Callable[[], None],
-    ) -> None:
-        self._response = response
-        self._missing = size_bytes
-        self._promised = promised
-        self._host = host
-        self._refused = refused
-        self._empty = True
-        self._ended = False
-        self._reusable = False
-        body = getattr(response, "_fp", None)
-        self._body = body if isinstance(body, http.client.HTTPResponse) else None
-        if size_bytes == 0:
-            self._prove_end()
-
-    def readinto(self, buffer: memoryview) -> int:
-        """
-        Fill the beginning of *buffer*.
-
-        :param buffer: Writable, at least one byte long.
-        :returns: Number of bytes; 0 only when the whole range has been given.
-        :raises SourceCutError: The body ended early.
-        :raises SourceLengthError: It goes on after its end.
-        :raises SourceExpiredError: It is empty and promised nothing.
-        """
-        if self._missing == 0 or self._ended:
-            return 0
-        count = self._read_into(buffer[: self._missing])
-        if count == 0:
-            self._ended = True
-            if self._empty and self._promised is None and self._response.status == http_answer.OK:
-                self._refused()
-                raise SourceExpiredError("an empty answer", self._host, self._response.status)
-            proofs.range_not_cut(self._missing, self._host)
-            return 0
-        self._empty = False
-        self._missing -= count
-        if self._missing == 0:
-            self._prove_end()
-        return count
-
-    def close(self) -> None:
-        """Give the connection back when its body was read to the end, and up otherwise; harmless when repeated."""
-        if self._reusable:
-            self._response.release_conn()
-        self._response.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _read_into(self, window: memoryview) -> int:
-        # urllib3 copies what it reads; the body under it reads into the buffer, a fifth faster. It doesn't notice a
-        # body that ends early (nor does its end give the connection back), but here every byte is counted anyway.
-        try:
-            if self._body is not None:
-                return self._body.readinto(window)
-            data = self._response.read(len(window), decode_content=False)
-            window[: len(data)] = data
-            return len(data)
-        except Exception as error:
-            if not _is_network_trouble(error):
-                raise
-            reason = reason_of(error)
-        self._ended = True
-        proofs.range_not_cut(self._missing, self._host, reason)
-        return 0
-
-    def _prove_end(self) -> None:
-        # With a Content-Length the library stops where it says; without one only the end of the body tells.
-        if self._promised is None:
-            proofs.nothing_after_range(self._read_into(memoryview(bytearray(1))), self._host)
-        self._reusable = not self._ended
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    response: urllib3.BaseHTTPResponse
+    host: str | None
+    asked: ResolvedUrl
+    is_versioned: bool
 
 
 def probe_size(resolve: Resolve, *, pool: HttpPool) -> int:
@@ -321,49 +209,6 @@ def probe_size(resolve: Resolve, *, pool: HttpPool) -> int:
     :raises SourceError: The answer is of no use.
     """
     return HttpSource(resolve, size_bytes=0, pool=pool).size_told()
-
-
-def _is_network_trouble(error: Exception) -> bool:
-    import urllib3  # noqa: PLC0415 - loaded already by whoever made the response
-
-    # ValueError: a chunk's length that is no number.
-    return isinstance(error, (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError))
-
-
-def _next_url(first: ResolvedUrl, url: str, location: str) -> str:
-    # http.client reads headers as Latin-1; servers send UTF-8.
-    with contextlib.suppress(UnicodeError):
-        location = location.encode("latin-1").decode("utf-8")
-    try:
-        target = urljoin(url, location)
-    except ValueError:
-        raise RedirectRefusedError("the redirect can't be read", urlsplit(url).hostname) from None
-    _require_http(target, before=url)
-    if first.needs_session and urlsplit(target).hostname != urlsplit(first.url).hostname:
-        # A session may be anywhere in the URL that has it, so that nothing that may be one goes on.
-        text = unquote(target)
-        if any(secret in text for secret in _possible_secrets(first.url)):
-            raise RedirectRefusedError("a redirect would take a session to another host", urlsplit(target).hostname)
-    return target
-
-
-def _possible_secrets(url: str) -> set[str]:
-    parts = urlsplit(url)
-    values = {value for _, value in parse_qsl(parts.query)}
-    segments = {segment for segment in unquote(parts.path).split("/") if len(segment) >= _SECRET_LENGTH}
-    return values | segments
-
-
-def _require_http(url: str, *, before: str | None) -> None:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        raise RedirectRefusedError("the URL can't be read") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise RedirectRefusedError("media come over http or https only", host)
-    if before is not None and urlsplit(before).scheme == "https" and parts.scheme == "http":
-        raise RedirectRefusedError("a redirect would leave https", host)
 
 
 def _drop(response: urllib3.BaseHTTPResponse) -> None:

@@ -49,7 +49,8 @@ class LocalRoot:
         *folders, name = split_key(key)
         with failures_named(key):
             if create:
-                self.path.mkdir(parents=True, exist_ok=True)
+                for folder in [*reversed(self.path.parents), self.path]:
+                    _make_folder(folder)
             try:
                 descriptor = self._open_folders(key, folders, create=create)
             except NotADirectoryError as error:
@@ -67,13 +68,25 @@ class LocalRoot:
         for folder in folders:
             here = here / folder
             if create:
-                with contextlib.suppress(FileExistsError):
-                    here.mkdir()
+                _make_folder(here)
             if here.is_symlink():
                 here = here.resolve()
                 if not here.is_relative_to(root):
                     raise InvalidKeyError("a symbolic link leads out of the root", key)
         return os.open(here, _DIRECTORY)
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        # A new folder's name is lost with the power unless the folder above it was flushed.
+        above = os.open(path.parent, _DIRECTORY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
 
 
 @contextmanager

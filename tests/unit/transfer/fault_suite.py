@@ -86,7 +86,7 @@ def cut_cases(seed: int) -> Iterator[Case]:
         # Three times: where it was cut, then with nothing new, then somewhere in the rest.
         thrice = (first, Fault(cut_after=0), Fault(cut_at=rng.randint(offset, SIZE - 1)))
         for framing in ("length", "close", "chunked"):
-            # Without any length, nothing at all looks like a refusal: the URL is asked for again, bounded too.
+            # Without any length what came first can't be kept: it is asked for again, by range, which proves it.
             yield Case(f"cut once, {framing}", (replace(first, framing=framing),))
             yield Case(f"cut three times, {framing}", tuple(replace(each, framing=framing) for each in thrice))
 
@@ -98,6 +98,7 @@ def lying_cases(seed: int) -> Iterator[Case]:
     same_size = SeededContent(seed + 1, SIZE)
     html = (("Content-Type", "text/html; charset=utf-8"),)
     refusal = (("X-Kaltura", "error-6"),)
+    unlabelled = Fault(body=b"overloaded, sorry", framing="close", ignore_range=True)
     once_or_always = {
         "empty 200": (Fault(body=b""), ("SourceExpiredError",)),
         "empty 200 without a length": (Fault(body=b"", framing="close"), ("SourceExpiredError",)),
@@ -111,6 +112,8 @@ def lying_cases(seed: int) -> Iterator[Case]:
         "body shorter than its length": (Fault(body_delta=-10, declared=SIZE), ("SourceAnswerError",)),
         "body too long, no length": (Fault(body_delta=10, framing="close"), ("SourceLengthError",)),
         "body too long, chunked": (Fault(body_delta=10, framing="chunked"), ("SourceLengthError",)),
+        "unlabelled error text": (unlabelled, ("SourceLengthError",)),
+        "unlabelled error text, chunked": (replace(unlabelled, framing="chunked"), ("SourceLengthError",)),
         "encoded body": (Fault(headers=(("Content-Encoding", "gzip"),)), ("SourceAnswerError",)),
         "server error": (Fault(status=503, body=b"busy"), ("SourceUnavailableError",)),
         "not found": (Fault(status=404, body=b"gone"), ("SourceExpiredError",)),

@@ -213,25 +213,36 @@ def test_a_redirect_to_another_version_is_refused(server, pool):
     assert [request.path for request in server.requests] == ["/v/2/a", "/plain"]
 
 
-@pytest.mark.parametrize(
-    ("version", "tags", "is_changed"),
-    [
-        ("", ('"a"', '"b"'), True),
-        ("", ('"a"', '"a"'), False),
-        ("", ('W/"a"', 'W/"b"'), False),
-        ("2", ('"a"', '"b"'), False),
-    ],
-)
-def test_entity_tags_count_where_no_version_is_known(server, pool, version, tags, is_changed):
-    """Strong tags name a version where nothing else does."""
-    server.again([Fault(headers=(("ETag", tag),)) for tag in tags])
-    source = HttpSource(FixedUrl(server.url), size_bytes=5_000, version=version, pool=pool)
+def headers(name, *values):
+    """Answers that differ in one header."""
+    return [Fault(headers=((name, value),)) for value in values]
+
+
+@pytest.mark.parametrize("script", [headers("ETag", '"a"', '"b"'), headers("Last-Modified", "then", "now")], ids=str)
+def test_validators_count_where_the_url_names_no_version(server, pool, script):
+    """A strong entity tag, else the time of the last change, stands for the version that is not told."""
+    server.again(script)
+    source = HttpSource(FixedUrl(server.url), size_bytes=5_000, version="2", version_of=version_of, pool=pool)
     read(source, 0, 10)
-    if is_changed:
-        with pytest.raises(SourceChangedError):
-            source.open(10, 20)
-    else:
-        assert read(source, 10, 20) == CONTENT.read(10, 20)
+    with pytest.raises(SourceChangedError):
+        source.open(10, 20)
+
+
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [
+        ("/object", headers("ETag", '"a"', '"a"')),
+        ("/object", headers("ETag", 'W/"a"', 'W/"b"')),
+        ("/v/2/a", headers("ETag", '"a"', '"b"')),
+        ("/v/2/a", headers("Last-Modified", "then", "now")),
+    ],
+    ids=str,
+)
+def test_validators_that_prove_nothing_are_ignored(server, pool, path, script):
+    """Equal ones, weak ones, and any where the URL names its version."""
+    server.again(script)
+    source = of_version_2(Paths(server.base_url, (path,)), pool)
+    assert read(source, 0, 10) + read(source, 10, 20) == CONTENT.read(0, 20)
 
 
 # The size of a bare URL.

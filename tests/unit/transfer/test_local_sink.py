@@ -282,6 +282,9 @@ def test_batches_flush_files_and_folders_once(tmp_path, monkeypatch):
     flushed, real = [], os.fsync
     monkeypatch.setattr(local_sink.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd)))
     sink = LocalSink(tmp_path, durability="batch")
+    for name in ("a/0", "b/0"):
+        sink.store.write(name, b"")
+    flushed.clear()
     for name in ("a/1", "a/2", "b/3"):
         upload_whole(sink, name)
     assert flushed == []
@@ -289,6 +292,14 @@ def test_batches_flush_files_and_folders_once(tmp_path, monkeypatch):
     assert sorted(flushed) == sorted((tmp_path / name).stat().st_ino for name in ("a/1", "a/2", "b/3", "a", "b"))
     sink.sync()
     assert len(flushed) == 5
+
+
+def test_new_folders_are_flushed(tmp_path, monkeypatch):
+    """A folder's name is on the disk before anything in it is called done."""
+    flushed, real = [], os.fsync
+    monkeypatch.setattr(local_sink.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd)))
+    begin(LocalSink(tmp_path / "new"), "a/b/c").discard()
+    assert flushed == [(tmp_path / name).stat().st_ino for name in ("", "new", "new/a")]
 
 
 def test_sync_forgets_what_was_deleted(tmp_path):
