@@ -108,6 +108,7 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     api.UnverifiedUrlError: KalturaPermanentError,
     api.KalturaTransportError: KalturaProviderError,
     api.TlsError: KalturaConnectionError,
+    api.HttpStatusError: KalturaPermanentError,
     api.KalturaAPIError: KalturaPermanentError,
     api.AuthError: KalturaConnectionError,
     api.InvalidSessionError: KalturaConnectionError,
