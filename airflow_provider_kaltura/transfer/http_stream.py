@@ -69,7 +69,7 @@ class HttpStream:
             return 0
         count = 0 if self._ended else self._read_into(buffer[: self._missing])
         if count == 0:
-            self._end_early("end of the body")
+            self._end_early(None)
             return 0
         self._empty = False
         self._missing -= count
@@ -109,13 +109,14 @@ class HttpStream:
         self._ended = True
         return 0
 
-    def _end_early(self, reason: str) -> None:
+    def _end_early(self, reason: str | None) -> None:
         self._ended = True
         if self._promised is None and self._response.status == _OK:
             # Neither a length nor a Content-Range has shown that this is the object: it may be anybody's error text.
-            (self._refused if self._empty else self._unproved)()
-            proofs.whole_not_cut(self._missing, self._host, is_empty=self._empty)
-        proofs.range_not_cut(self._missing, self._host, reason)
+            is_refusal = self._empty and reason is None
+            (self._refused if is_refusal else self._unproved)()
+            proofs.whole_not_cut(self._missing, self._host, is_refusal=is_refusal)
+        proofs.range_not_cut(self._missing, self._host, reason or "end of the body")
 
     def _prove_end(self) -> None:
         # With a Content-Length the library stops where it says; without one only the end of the body tells.

@@ -44,17 +44,17 @@ def range_not_cut(missing_bytes: int, host: str | None, reason: str = "end of th
         raise SourceCutError(f"{missing_bytes} bytes did not come: {reason}", host)
 
 
-def whole_not_cut(missing_bytes: int, host: str | None, *, is_empty: bool) -> None:
+def whole_not_cut(missing_bytes: int, host: str | None, *, is_refusal: bool) -> None:
     """
     Refuse a body that ended early and was never proved to be of this object: no length was promised.
 
     :param missing_bytes: How many bytes did not come.
     :param host: Who sent it.
-    :param is_empty: Not one byte came: this is how some servers refuse.
-    :raises SourceExpiredError: It is empty.
+    :param is_refusal: It ended in order without one byte: this is how some servers refuse.
+    :raises SourceExpiredError: It is a refusal.
     :raises SourceLengthError: It is not; what came of it must not be kept.
     """
-    if missing_bytes and is_empty:
+    if missing_bytes and is_refusal:
         raise SourceExpiredError("an empty answer", host)
     if missing_bytes:
         raise SourceLengthError(f"{missing_bytes} bytes did not come, and nothing proves those that did", host)
