@@ -183,7 +183,8 @@ def _probe_once(runtime: Runtime, url: str, size_bytes: int | None) -> None:
             response = runtime.transport.open("GET", url, headers=_ONE_BYTE)
         except Exception as error:
             if translated := translate(error, f"The media host {urlsplit(url).hostname}"):
-                raise translated from error
+                # The cause's text holds the URL, and so may hold a KS.
+                raise translated from None
             raise
         with response:
             if response.status_code not in _REDIRECTS:
