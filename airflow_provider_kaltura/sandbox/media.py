@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from airflow_provider_kaltura.sandbox import access, listing, replies, urls
 from airflow_provider_kaltura.sandbox.errors import ApiError, Die
+from airflow_provider_kaltura.sandbox.filetypes import content_type
 from airflow_provider_kaltura.sandbox.library import FLAVOR, THUMB
 from airflow_provider_kaltura.sandbox.replies import Reply
 from airflow_provider_kaltura.sandbox.services.flavors import READY, web_playable
@@ -57,8 +58,11 @@ def _flavor(api: Api, entry: Json, flavor_id: str) -> Json:
     return flavor
 
 
-def _content_type(ext: str) -> str:
-    return mimetypes.guess_type(f"a.{ext}")[0] or "application/octet-stream"
+def _entry_id_of(api: Api, flavor_id: str) -> str:
+    flavor = api.library.assets[FLAVOR].get(flavor_id)
+    if flavor is None:
+        raise Die(_FLAVOR_GONE)
+    return str(flavor["entryId"])
 
 
 def _serve_flavor(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
@@ -66,8 +70,9 @@ def _serve_flavor(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     signed = api.library.signed_urls
     if signed is not None and not signed.admits(caller.query):
         return Reply(status=signed.status, headers=(("Content-Type", "text/html"),), body=b"<h1>Expired</h1>")
-    entry = _entry(api, values.get("entryId", ""))
-    flavor = _flavor(api, entry, values.get("flavorId", ""))
+    flavor_id = values.get("flavorId", "")
+    entry = _entry(api, values["entryId"] if "entryId" in values else _entry_id_of(api, flavor_id))
+    flavor = _flavor(api, entry, flavor_id)
     name = values.get("fileName")
     headers = (
         (("Content-Type", replies.DOWNLOAD_TYPE), ("Content-Disposition", f'attachment; filename="{name}"'))
@@ -79,7 +84,7 @@ def _serve_flavor(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     file = api.library.file(flavor["id"], values.get("v", flavor["version"]))
     if file is None:
         return replies.died(Die(_FILE_GONE), *headers)
-    return replies.from_file(file, _content_type(file.ext), file_name=name, wanted=caller.range_header)
+    return replies.from_file(file, content_type(file.ext), file_name=name, wanted=caller.range_header)
 
 
 def _session(api: Api, caller: Caller, values: dict[str, str]) -> Session | None:
@@ -103,7 +108,7 @@ def _download(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     name = urls.download_name(api.library, entry, flavor)
     if "relocate" not in values:
         return replies.redirect(f"{caller.path}/relocate/{urls.safe_name(name)}")
-    return replies.from_file(file, _content_type(file.ext), file_name=name, wanted=caller.range_header)
+    return replies.from_file(file, content_type(file.ext), file_name=name, wanted=caller.range_header)
 
 
 def _original(api: Api, entry: Json) -> Json:
@@ -127,7 +132,8 @@ def _play_manifest(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     name = None
     if values.get("format") == "download":
         name = urls.safe_name(urls.download_name(api.library, entry, flavor))
-    return replies.redirect(caller.place.base + urls.serve_flavor(flavor, file_name=name))
+    place = replace(caller.place, scheme="https") if values.get("protocol") == "https" else caller.place
+    return replies.redirect(place.base + urls.serve_flavor(flavor, file_name=name))
 
 
 def _playable(api: Api, entry: Json, values: dict[str, str]) -> Json:
@@ -149,14 +155,14 @@ def _raw(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     file = api.library.file(entry["id"], values.get("version") or entry.get("version"))
     if file is not None:
         name = f"{entry['name']}.{file.ext}"
-        return replies.from_file(file, _content_type(file.ext), file_name=name, wanted=caller.range_header)
+        return replies.from_file(file, content_type(file.ext), file_name=name, wanted=caller.range_header)
     flavor = _original(api, entry)
     stored = api.library.file(flavor["id"], flavor["version"])
     if stored is None:
         raise Die(_FILE_GONE)
     name = f"{re.sub(r'[^A-Za-z0-9]+', '-', entry['name'])}.{stored.ext}"
     if caller.path.endswith(f"/{name}"):
-        return replies.from_file(stored, _content_type(stored.ext), file_name=name, wanted=caller.range_header)
+        return replies.from_file(stored, content_type(stored.ext), file_name=name, wanted=caller.range_header)
     disposition = ("Content-Disposition", f'attachment; filename="{entry["name"]}"')
     return replies.redirect(f"{caller.path}/{name}?relocate=f.{stored.ext}", disposition)
 
@@ -170,5 +176,5 @@ def _thumbnail(api: Api, caller: Caller, values: dict[str, str]) -> Reply:
     for object_id, version in candidates:
         file = api.library.file(object_id, version)
         if file is not None:
-            return replies.from_file(file, _content_type(file.ext), wanted=caller.range_header)
+            return replies.from_file(file, content_type(file.ext), wanted=caller.range_header)
     raise Die(_FILE_GONE)

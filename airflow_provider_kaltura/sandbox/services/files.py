@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.sandbox import urls
 from airflow_provider_kaltura.sandbox.errors import ApiError
+from airflow_provider_kaltura.sandbox.filetypes import content_type
 from airflow_provider_kaltura.sandbox.library import ATTACHMENT, CAPTION, THUMB
 from airflow_provider_kaltura.sandbox.services import filters
 from airflow_provider_kaltura.sandbox.services.entries import entry_of
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.services.registry import Call
 
 _READY = 2
-_CAPTION_TYPE = "text/plain;charset=UTF-8"
-_DFXP_TYPE = "text/xml;charset=UTF-8"
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,7 @@ class _Service:
         version = str(asset.get("version", ""))
         if call.library.file(asset["id"], version) is None:
             raise ApiError("FILE_DOESNT_EXIST")
-        return FileAnswer(asset["id"], version, self._content_type(asset))
-
-    def _content_type(self, asset: Json) -> str:
-        ext = asset.get("fileExt", "")
-        if self.kind == CAPTION:
-            return _DFXP_TYPE if ext in {"dfxp", "xml", "ttml"} else _CAPTION_TYPE
-        return mimetypes.guess_type(f"a.{ext}")[0] or "application/octet-stream"
+        return FileAnswer(asset["id"], version, content_type(asset.get("fileExt", "")))
 
 
 CAPTIONS = _Service(

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 def _in_category_tree(value: object, _now: int) -> Match:
     """Match entries in the named category or below it; full names join levels with ``>``."""
-    name = text(value)
-    return lambda item: any(n == name or n.startswith(f"{name}>") for n in parts(item.get("categories")))
+    wanted = text(value).casefold()
+    return lambda item: any(
+        name == wanted or name.startswith(f"{wanted}>") for name in parts(text(item.get("categories")).casefold())
+    )
 
 
 def category_ancestor(library: Library) -> Test:
