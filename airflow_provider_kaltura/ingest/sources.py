@@ -36,15 +36,16 @@ class HttpSources:
         self._sleep = sleep
 
     @classmethod
-    def of(cls, config: ClientConfig | None) -> Self:
+    def of(cls, config: ClientConfig | None, *, sleep: Callable[[float], None] = time.sleep) -> Self:
         """
         Fetch media as the connection says: its certificates, proxies and time limits.
 
         :param config: A connection's settings; None for none, such as for a bare URL.
+        :param sleep: See the class.
         :returns: The sources.
         """
         if config is None:
-            return cls()
+            return cls(sleep=sleep)
         return cls(
             HttpPool(
                 HttpOptions(
@@ -54,7 +55,8 @@ class HttpSources:
                     proxies=config.proxies,
                     user_agent=config.user_agent,
                 )
-            )
+            ),
+            sleep=sleep,
         )
 
     def __call__(self, job: AssetJob) -> HttpSource:

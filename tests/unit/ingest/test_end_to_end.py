@@ -1,0 +1,389 @@
+"""Entry to verified file with the real parts: the API against the sandbox, bytes over HTTP, files on a disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from airflow_provider_kaltura.api import secrets
+from airflow_provider_kaltura.api.errors import FlavorNotReadyError, NoFlavorsError, NotFoundError
+from airflow_provider_kaltura.ingest.destination import Destination
+from airflow_provider_kaltura.ingest.manifest import rows
+from airflow_provider_kaltura.ingest.models import RunOptions
+from airflow_provider_kaltura.ingest.plan import plan_download, plan_entry, plan_url
+from airflow_provider_kaltura.ingest.resolve import parse_download, parse_wanted, resolve
+from airflow_provider_kaltura.ingest.run import run, run_one
+from airflow_provider_kaltura.ingest.sources import HttpSources
+from airflow_provider_kaltura.sandbox import lifecycle, small
+from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
+from airflow_provider_kaltura.stores import open_lake
+from airflow_provider_kaltura.transfer.checksum import checksum_of
+from airflow_provider_kaltura.transfer.errors import TargetExistsError
+
+SOURCE = small.flavor_id_of(small.READY, 0)
+OPTIONS = RunOptions(run_id="scheduled__2026-11-21T00:00:00+00:00", task_id="load")
+
+
+@pytest.fixture
+def sources(config):
+    """Connections for media, given up at the end."""
+    with HttpSources.of(config, sleep=lambda _: None) as made:
+        yield made
+
+
+@pytest.fixture
+def load(tmp_path, api, sources):
+    """Download an entry, the way the operator does."""
+
+    def load_one(entry_id=small.READY, flavor="source", *, name="{entryId}/{flavorId}.{format}", **options):
+        destination = Destination.parse(f"{tmp_path}/{name}")
+        job = plan_entry(api, entry_id, parse_wanted(flavor), destination)
+        return run_one(job, open_lake(destination.root), RunOptions(**options), open_source=sources)
+
+    return load_one
+
+
+@pytest.fixture
+def restored(sandbox):
+    """Put the flavor that a test changes back as it was."""
+    flavor = sandbox.library.assets[FLAVOR][SOURCE]
+    before = dict(flavor)
+    yield flavor
+    flavor.clear()
+    flavor.update(before)
+
+
+@pytest.fixture
+def sessions():
+    """Every KS that is met, as Airflow's masker learns it."""
+    met = []
+    learn = met.append
+    secrets.register(learn)
+    yield met
+    secrets.unregister(learn)
+
+
+def content(sandbox, flavor_id=SOURCE, version="2"):
+    """Give the bytes that the sandbox has for a flavor."""
+    return sandbox.library.file(flavor_id, version).read()
+
+
+def replace_file(sandbox, version="12", data=b"another film" * 1000):
+    """Give the ready entry's source a new file, as setContent does."""
+    lifecycle.store_flavor_file(sandbox.library, SOURCE, StoredFile(SOURCE, version, len(data), "mp4", data=data))
+    return data
+
+
+def files(folder):
+    """List what stands in a folder outside our own, hidden and temporary names included."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in found if path.parts[0] != "_kaltura")
+
+
+def landed(outcome):
+    """Read the file that an outcome is about."""
+    return Path(outcome.job.path).read_bytes()
+
+
+def media_requests(sandbox):
+    """Count what was asked of the media URLs."""
+    return len([record for record in sandbox.log.records() if "serveFlavor" in str(record.as_dict())])
+
+
+@pytest.mark.parametrize("flavor", ["source", "best", "smallest", "web", "params:4", "height<=200", "id:0_readyf2"])
+def test_chosen_flavor_lands_byte_for_byte(load, sandbox, tmp_path, flavor):
+    """Whatever is chosen, the file is what the server has, and the checksum is that of the file."""
+    if flavor.startswith("id:"):
+        flavor = f"id:{small.flavor_id_of(small.READY, 2)}"
+    outcome = load(flavor=flavor)
+    data = content(sandbox, outcome.job.asset_id)
+    assert outcome.outcome == "downloaded"
+    assert landed(outcome) == data
+    assert (outcome.checksum, outcome.size_bytes, outcome.verified) == (
+        checksum_of(data, "crc64nvme"),
+        len(data),
+        "full",
+    )
+    assert files(tmp_path) == [f"{small.READY}/{outcome.job.asset_id}.mp4"]
+
+
+def test_second_run_skips_and_asks_for_no_media(load, sandbox):
+    """A repeated task costs the flavor's lookup and not one byte."""
+    first = load()
+    asked = media_requests(sandbox)
+    second = load()
+    assert (first.outcome, second.outcome) == ("downloaded", "skipped")
+    assert (second.checksum, second.fetched_bytes) == (first.checksum, 0)
+    assert media_requests(sandbox) == asked
+    assert asked > 0
+
+
+def test_replaced_content_is_fetched_again(load, sandbox, restored, tmp_path):
+    """A new version behind the same flavor id replaces the file, and the manifest tells both."""
+    load()
+    data = replace_file(sandbox)
+    outcome = load()
+    assert (outcome.outcome, outcome.job.version) == ("replaced", "12")
+    assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == data
+    lake = open_lake(str(tmp_path))
+    assert sorted((row.outcome, row.version) for row in rows(lake.store)) == [("downloaded", "2"), ("replaced", "12")]
+    assert load().outcome == "skipped"
+    assert restored["version"] == "12"
+
+
+@pytest.mark.parametrize(
+    ("stands", "if_exists", "outcome"),
+    [
+        ("right", "skip", "adopted"),
+        ("same length", "skip", "adopted"),
+        ("shorter", "skip", "replaced"),
+        ("longer", "skip", "replaced"),
+        ("empty", "skip", "replaced"),
+        ("right", "overwrite", "replaced"),
+        ("same length", "overwrite", "replaced"),
+        (None, "overwrite", "downloaded"),
+        (None, "fail", "downloaded"),
+        (None, "skip", "downloaded"),
+    ],
+)
+def test_unrecorded_file_is_adopted_or_replaced(load, sandbox, tmp_path, stands, if_exists, outcome):
+    """What stands there before the first run is judged by its length alone."""
+    data = content(sandbox)
+    target = tmp_path / "film.mp4"
+    standing = {
+        "right": data,
+        "same length": bytes(len(data)),
+        "shorter": data[:-1],
+        "longer": data + b"x",
+        "empty": b"",
+    }.get(stands)
+    if standing is not None:
+        target.write_bytes(standing)
+    result = load(name="film.mp4", if_exists=if_exists)
+    assert result.outcome == outcome
+    assert target.read_bytes() == (standing if outcome == "adopted" else data)
+    assert files(tmp_path) == ["film.mp4"]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: data + b"x", lambda _: b""])
+def test_recorded_file_that_was_damaged_is_replaced(load, sandbox, tmp_path, damage):
+    """The record says what must stand there; another length does not."""
+    load(name="film.mp4")
+    target = tmp_path / "film.mp4"
+    target.write_bytes(damage(target.read_bytes()))
+    assert load(name="film.mp4").outcome == "replaced"
+    assert target.read_bytes() == content(sandbox)
+
+
+def test_fail_leaves_what_stands_and_asks_for_no_media(load, sandbox, tmp_path):
+    """``fail`` is decided before the first byte."""
+    target = tmp_path / "film.mp4"
+    target.write_bytes(b"mine")
+    before = media_requests(sandbox)
+    with pytest.raises(TargetExistsError):
+        load(name="film.mp4", if_exists="fail")
+    assert target.read_bytes() == b"mine"
+    assert media_requests(sandbox) == before
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_killed_in_the_middle_leaves_nothing(api, sources, tmp_path, interruption):
+    """Neither a final nor a temporary name stays, and the next run downloads as if nothing had been."""
+    destination = Destination.parse(f"{tmp_path}/{{flavorId}}.{{format}}")
+    job = plan_entry(api, small.READY, parse_wanted("source"), destination)
+
+    def kill(_job, done_bytes, size_bytes):
+        assert 0 < done_bytes <= size_bytes
+        raise interruption("killed")
+
+    with pytest.raises(interruption):
+        run_one(job, open_lake(str(tmp_path)), OPTIONS, open_source=sources, progress=kill)
+    assert files(tmp_path) == []
+    assert run_one(job, open_lake(str(tmp_path)), OPTIONS, open_source=sources).outcome == "downloaded"
+
+
+def test_killed_replacement_leaves_the_old_file(load, api, sandbox, sources, restored, tmp_path):
+    """What stood there stays whole until the new file is."""
+    load(name="film.mp4")
+    old = (tmp_path / "film.mp4").read_bytes()
+    replace_file(sandbox)
+    destination = Destination.parse(f"{tmp_path}/film.mp4")
+    job = plan_entry(api, small.READY, parse_wanted("source"), destination)
+    assert job.version == restored["version"]
+
+    def kill(*_progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_one(job, open_lake(str(tmp_path)), OPTIONS, open_source=sources, progress=kill)
+    assert (tmp_path / "film.mp4").read_bytes() == old
+    assert files(tmp_path) == ["film.mp4"]
+
+
+def test_version_that_changes_between_plan_and_fetch_is_planned_anew(api, sandbox, sources, restored, tmp_path):
+    """The URL names another version than the plan: the new one is fetched whole, under its own name."""
+    destination = Destination.parse(f"{tmp_path}/{{flavorId}}-{{version}}.mp4")
+    job = plan_entry(api, small.READY, parse_wanted("source"), destination)
+    data = replace_file(sandbox)
+    outcome = run_one(job, open_lake(destination.root), OPTIONS, open_source=sources)
+    assert (outcome.job.version, outcome.job.size_bytes) == ("12", len(data))
+    assert files(tmp_path) == [f"{SOURCE}-12.mp4"]
+    assert (tmp_path / f"{SOURCE}-12.mp4").read_bytes() == data
+    assert restored["version"] == "12"
+
+
+def test_entry_behind_access_control_lands_by_its_session_url(load, sandbox, tmp_path, caplog, sessions):
+    """The plain URL serves nothing; the one with a session is found, used, and shown nowhere."""
+    caplog.set_level("DEBUG")
+    outcome = load(small.SECURE)
+    assert landed(outcome) == content(sandbox, small.flavor_id_of(small.SECURE, 0))
+    # The sandbox's own server logs what it is asked.
+    logged = [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
+    written = [path.read_text() for path in (tmp_path / "_kaltura").rglob("*.jsonl")]
+    assert sessions
+    for session in sessions:
+        assert session not in unquote("\n".join([repr(outcome), *logged, *written]))
+
+
+def test_hostile_name_stays_below_the_root(load, tmp_path):
+    """An entry called ``../…/`` is one file in one folder."""
+    outcome = load(small.UNICODE, name="{entryName}.{format}")
+    (name,) = files(tmp_path)
+    assert "/" not in name
+    assert outcome.job.path == f"{tmp_path}/{name}"
+    assert name.endswith(".mp4")
+
+
+def test_name_of_255_bytes_lands_on_a_real_disk(load, sandbox, tmp_path):
+    """Temporary names fit beside the longest final one."""
+    entry = sandbox.library.entries[small.READY]
+    before = entry["name"]
+    entry["name"] = "م" * 400
+    try:
+        load(name="{entryName}.{format}")
+    finally:
+        entry["name"] = before
+    (name,) = files(tmp_path)
+    assert 250 < len(name.encode()) <= 255
+
+
+@pytest.mark.parametrize(
+    ("entry_id", "error"),
+    [
+        (small.LATE, FlavorNotReadyError),
+        (small.NEVER, FlavorNotReadyError),
+        (small.IMAGE, NoFlavorsError),
+        (small.DOCUMENT, NoFlavorsError),
+        (small.PLAYLIST, NoFlavorsError),
+        (small.LIVE, NoFlavorsError),
+        (small.EXTERNAL, NoFlavorsError),
+        ("0_nothing1", NotFoundError),
+    ],
+)
+def test_entry_without_a_ready_flavor_is_a_typed_error(load, tmp_path, entry_id, error):
+    """Not yet, never and unknown are told apart before anything is written."""
+    with pytest.raises(error):
+        load(entry_id, "best")
+    assert files(tmp_path) == []
+
+
+def test_resolving_one_entry_is_one_request(api, sandbox):
+    """Entry, flavors and what is web-playable cost one call, or two with ``web``."""
+    resolve(api, small.READY, "source")
+    before = len(list(sandbox.log.records()))
+    resolve(api, small.READY, "source")
+    assert len(list(sandbox.log.records())) == before + 1
+
+
+@pytest.fixture
+def pushed(api):
+    """What the URL operator pushes for the ready entry's source."""
+    found = resolve(api, small.READY, "source")
+    return {
+        "entryId": found.entry.id,
+        "flavorId": found.asset.id,
+        "fileSize": found.asset.size_bytes,
+        "version": found.asset.version,
+        "downloadUrl": api.media_url(found.asset, found.entry).url,
+    }
+
+
+@pytest.fixture
+def load_pushed(tmp_path, api, sources):
+    """Download what was pushed, the way the operator does."""
+
+    def load_one(download):
+        destination = Destination.parse(f"{tmp_path}/{{flavorId}}.{{format}}")
+        job = plan_download(api, parse_download(download), destination)
+        return run_one(job, open_lake(destination.root), OPTIONS, open_source=sources)
+
+    return load_one
+
+
+@pytest.mark.parametrize("form", [lambda it: it, repr, lambda it: [it], lambda it: {**it, "downloadUrl": None}])
+def test_pushed_dict_lands_in_every_form_that_airflow_gives(load_pushed, pushed, sandbox, form):
+    """As it is, as Jinja writes it, as the sensor's list of one, and without a URL."""
+    outcome = load_pushed(form(pushed))
+    assert landed(outcome) == content(sandbox)
+    assert outcome.verified == "full"
+
+
+def test_pushed_url_is_used_while_nothing_changed(load_pushed, pushed, sandbox):
+    """No second getUrl is asked for."""
+    before = len(list(sandbox.log.records()))
+    load_pushed(pushed)
+    asked = [str(record.as_dict()) for record in list(sandbox.log.records())[before:]]
+    assert not [record for record in asked if "getUrl" in record]
+    assert len(asked) == 3
+
+
+def test_pushed_url_that_is_refused_is_asked_for_anew(load_pushed, pushed, sandbox):
+    """Expired URLs are common; the flavor id finds another."""
+    wrong = f"{sandbox.base_url}/p/{small.PARTNER_ID}/sp/100100/serveFlavor/entryId/{small.READY}/v/2/flavorId/0_none"
+    outcome = load_pushed({**pushed, "downloadUrl": wrong})
+    assert landed(outcome) == content(sandbox)
+
+
+def test_pushed_version_that_is_history_is_not_fetched(load_pushed, pushed, sandbox, restored):
+    """The old URL would still serve the old file; the result tells the version that was fetched."""
+    data = replace_file(sandbox)
+    outcome = load_pushed(pushed)
+    assert outcome.job.version == restored["version"] == "12"
+    assert landed(outcome) == data
+
+
+def test_pushed_flavor_that_is_converting_again_is_not_ready(load_pushed, pushed, restored, tmp_path):
+    """A reconversion takes the file away under the same id and version."""
+    restored["status"] = lifecycle.CONVERTING
+    with pytest.raises(FlavorNotReadyError):
+        load_pushed(pushed)
+    assert files(tmp_path) == []
+
+
+def test_bare_url_lands_by_its_content_length(pushed, sandbox, sources, tmp_path):
+    """Ids and version come from the URL's path, and the result says that the length was the only proof."""
+    destination = Destination.parse(f"{tmp_path}/")
+    bare = parse_download(pushed["downloadUrl"])
+    outcomes = [
+        run_one(plan_url(bare, destination), open_lake(destination.root), OPTIONS, open_source=sources)
+        for _ in range(2)
+    ]
+    assert [(one.outcome, one.verified) for one in outcomes] == [("downloaded", "length"), ("skipped", "length")]
+    assert outcomes[0].job.version == "2"
+    assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == content(sandbox)
+
+
+def test_plan_of_several_entries_lands_with_one_manifest_file(api, sandbox, sources, tmp_path):
+    """One run, several assets, one immutable file of rows."""
+    destination = Destination.parse(f"{tmp_path}/")
+    entry_ids = [small.READY, small.UNICODE, small.FUTURE, small.REJECTED]
+    plan = (plan_entry(api, entry_id, parse_wanted("smallest"), destination) for entry_id in entry_ids)
+    lake = open_lake(destination.root)
+    outcomes = list(run(plan, lake, OPTIONS, open_source=sources))
+    assert [outcome.outcome for outcome in outcomes] == ["downloaded"] * 4
+    for outcome in outcomes:
+        assert lake.store.read(outcome.job.key) == content(sandbox, outcome.job.asset_id)
+    assert len(list(lake.store.list("_kaltura/"))) == 1
+    assert sorted(row.path for row in rows(lake.store)) == sorted(outcome.job.key for outcome in outcomes)

@@ -1,0 +1,145 @@
+"""Sources of jobs: the URL is asked for once, and the size when nobody told it."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+
+import pytest
+
+from airflow_provider_kaltura.api.models import MediaUrl
+from airflow_provider_kaltura.ingest.sources import HttpSources
+from airflow_provider_kaltura.transfer.errors import RedirectRefusedError, SourceExpiredError, SourceUnavailableError
+from tests.unit.ingest.fakes import job
+
+DATA = b"0123456789"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers by the status in the path; ``/ok`` has the data."""
+
+    def do_GET(self):
+        """Answer one request."""
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        status = self.server.script.pop(0) if self.server.script else 200
+        if status != 200:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        ranged = self.headers.get("Range")
+        body = DATA[:1] if ranged else DATA
+        self.send_response(206 if ranged else 200)
+        self.send_header("Content-Length", str(len(body)))
+        if ranged:
+            self.send_header("Content-Range", f"bytes 0-0/{len(DATA)}")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments):
+        """Say nothing."""
+
+
+@pytest.fixture
+def server():
+    """A server with a script of statuses, and what it was asked."""
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.asked, made.script = [], []
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+class Urls:
+    """Gives numbered URLs of a server and notes which were stale."""
+
+    def __init__(self, server):
+        self.base = f"http://127.0.0.1:{server.server_port}"
+        self.stale = []
+
+    def __call__(self, *, stale=None):
+        """Give the next URL."""
+        self.stale.append(stale)
+        return MediaUrl(url=f"{self.base}/{len(self.stale)}")
+
+
+@pytest.fixture
+def sources():
+    """Sources that don't wait."""
+    waits = []
+    with HttpSources(sleep=waits.append) as made:
+        made.waits = waits
+        yield made
+
+
+def read(source):
+    """Read the whole of a source."""
+    buffer = bytearray(source.size_bytes)
+    with source.open(0, source.size_bytes) as stream:
+        assert stream.readinto(memoryview(buffer)) == len(buffer)
+    return bytes(buffer)
+
+
+def planned(urls, **more):
+    """Make a job whose URLs come from *urls*."""
+    made = job("a", **more)
+    object.__setattr__(made, "resolve_url", urls)
+    return made
+
+
+def test_known_size_costs_no_request(server, sources):
+    """The source is opened when its bytes are read."""
+    urls = Urls(server)
+    source = sources(planned(urls, size_bytes=len(DATA)))
+    assert (server.asked, urls.stale) == ([], [])
+    assert read(source) == DATA
+    assert urls.stale == [None]
+
+
+def test_unknown_size_is_probed_and_the_url_kept(server, sources):
+    """One ranged request, and no second getUrl."""
+    urls = Urls(server)
+    source = sources(planned(urls))
+    assert source.size_bytes == len(DATA)
+    assert read(source) == DATA
+    assert server.asked == [("/1", "bytes=0-0"), ("/1", None)]
+    assert urls.stale == [None]
+
+
+@pytest.mark.parametrize(
+    ("script", "asked"), [([503, 503], ["/1", "/1", "/1"]), ([403], ["/1", "/2"]), ([410, 503], ["/1", "/2", "/2"])]
+)
+def test_probe_goes_on_past_trouble_and_asks_anew_for_a_refused_url(server, sources, script, asked):
+    """What a transfer survives, finding out the size survives too."""
+    server.script = script
+    urls = Urls(server)
+    assert sources(planned(urls)).size_bytes == len(DATA)
+    assert [path for path, _ in server.asked] == asked
+    assert sources.waits == [0.5, 1.0][: len(asked) - 1]
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, SourceUnavailableError), (403, SourceExpiredError)])
+def test_probe_ends_after_four_tries(server, sources, status, error):
+    """Trouble that stays is told."""
+    server.script = [status] * 10
+    with pytest.raises(error):
+        sources(planned(Urls(server)))
+    assert len(server.asked) == 4
+
+
+def test_probe_does_not_repeat_what_cannot_change(sources):
+    """A URL that is no http(s) URL stays one."""
+    with pytest.raises(RedirectRefusedError):
+        sources(planned(lambda *, stale=None: MediaUrl(url=stale or "ftp://host/a")))
+    assert sources.waits == []
+
+
+def test_connection_settings_hold_for_media(config):
+    """Certificates, proxies and time limits are those of the connection."""
+    options = HttpSources.of(config)._pool.options
+    assert options.read_timeout_seconds == config.read_timeout_seconds
+    assert options.user_agent == config.user_agent
+    assert HttpSources.of(None)._pool.options.verify is True
