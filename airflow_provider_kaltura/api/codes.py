@@ -72,6 +72,7 @@ _DIE_CLASSES: dict[str, type[errors.KalturaAPIError]] = {
     "46": errors.InternalServerError,
     "55": errors.InternalServerError,
     "57": errors.ThrottledError,
+    "FILE_DOESNT_EXIST": errors.NotReadyError,
 }
 _X_KALTURA = re.compile(r"(?:cached-)?error-\s*(?P<reason>[A-Za-z0-9_]+)")
 

@@ -16,6 +16,9 @@ _RECOVERY = 0.02
 _SLOWEST_SHARE = 1 / 64
 # Only how often a waiter looks again should it ever miss a wake-up.
 _LOOK_AGAIN_SECONDS = 5.0
+# Below what a clock can tell apart a wait would never end.
+_SHORTEST_WAIT_SECONDS = 0.001
+_TOLERANCE = 1e-6
 
 
 @dataclass(slots=True)
@@ -99,14 +102,15 @@ class Limiter:
         """Take a token, or return the seconds until there may be one."""
         now = self._clock()
         rate = self._per_second * self._share
-        self._tokens = min(self._burst * self._share + 1e-9, self._tokens + (now - self._filled_at) * rate)
-        self._tokens = max(self._tokens, 0.0)
+        most = self._burst * self._share
+        # A share whose burst is below one would never let a whole token gather.
+        needed = min(1.0, most)
+        self._tokens = min(most, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
-        # A share below one would never let a whole token gather.
-        if self._tokens >= min(1.0, self._burst * self._share):
+        if self._tokens >= needed - _TOLERANCE:
             self._tokens -= 1.0
             return 0.0
-        return (min(1.0, self._burst * self._share) - self._tokens) / rate
+        return max((needed - self._tokens) / rate, _SHORTEST_WAIT_SECONDS)
 
     def _release(self, slot: Slot, *, succeeded: bool) -> None:
         with self._condition:
@@ -115,7 +119,7 @@ class Limiter:
             if slot.was_blocked and slot.started_at >= self._halved_at:
                 self._share = max(self._share / 2, _SLOWEST_SHARE)
                 self._halved_at = self._clock()
-                self._tokens = 0.0
+                self._tokens = min(self._tokens, 0.0)
             elif succeeded and not slot.was_blocked:
                 self._share = min(1.0, self._share + _RECOVERY)
             self._condition.notify_all()
