@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from airflow_provider_kaltura.api.runtime import forget_all
 from airflow_provider_kaltura.sandbox import small, video
 from airflow_provider_kaltura.sandbox.server import serve
 from tests import airflow_home
@@ -41,23 +42,33 @@ def define_connection(monkeypatch):
     return define
 
 
+def fresh_library():
+    """Make the sandbox's small library, with a late entry that nobody waits for."""
+    return small.library(ready_after_seconds=3600)
+
+
 @pytest.fixture(scope="session")
-def _videos_once():
-    """Encode each video of the small library once per run, not once per test."""
+def _server():
+    """Serve a small library during the whole run; encode each video of it once."""
     plain, video.mp4 = video.mp4, functools.cache(video.mp4)
-    yield
+    with serve(fresh_library()) as running:
+        yield running
     video.mp4 = plain
 
 
 @pytest.fixture
-def library(_videos_once):
-    """Give the sandbox's small library, with a late entry that nobody waits for."""
-    return small.library(ready_after_seconds=3600)
+def sandbox(_server, define_connection):
+    """Give the server with a library as new, and the default connection pointing at it."""
+    vars(_server.library).update(vars(fresh_library()))
+    _server.control.faults.clear()
+    _server.log.clear()
+    # Else all tests together would be held to the requests per second of one connection.
+    forget_all()
+    define_connection(host=_server.base_url)
+    return _server
 
 
 @pytest.fixture
-def sandbox(library, define_connection):
-    """Serve that library, with the default connection pointing at it."""
-    with serve(library) as running:
-        define_connection(host=running.base_url)
-        yield running
+def library(sandbox):
+    """Give what the sandbox knows."""
+    return sandbox.library
