@@ -20,11 +20,12 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
 from airflow_provider_kaltura.ingest.safe_names import slug
+from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -155,6 +156,7 @@ class Manifest:
 
     :param store: Where the lake's small objects are.
     :param paths: Only rows of these paths are kept; None keeps all (about 1 KB each).
+    :raises SinkError: It can't be read, or changed meanwhile.
     """
 
     def __init__(self, store: Store, paths: Collection[str] | None = None) -> None:
@@ -163,7 +165,7 @@ class Manifest:
         self._standing: dict[str, tuple[datetime, str, int, ManifestRow]] = {}
         for stat in store.list(f"{MANIFEST_FOLDER}/"):
             if _FILE.fullmatch(stat.key):
-                self._read_file(stat.key, store.read(stat.key))
+                self._read_file(stat.key, _read(store, stat.key))
         if self.unreadable_lines:
             log.warning("Passed over %d manifest lines that can't be read", self.unreadable_lines)
 
@@ -247,16 +249,21 @@ class ManifestWriter:
         self._rows: list[ManifestRow] = []
         self._oldest = 0.0
 
-    def add(self, outcome: Outcome) -> ManifestRow:
+    def add(self, outcome: Outcome, *, newer_than: datetime | None = None) -> ManifestRow:
         """
         Take one outcome; its file must stand already.
 
         :param outcome: Not ``skipped``, which says nothing new.
+        :param newer_than: Time of the row that this one takes over from; it wins even when a worker whose clock is
+            ahead has written that one.
         :returns: The row that will be written.
         """
         if not self._rows:
             self._oldest = self._monotonic()
-        row = ManifestRow.of(outcome, self._utcnow())
+        observed_at = self._utcnow()
+        if newer_than is not None and newer_than >= observed_at:
+            observed_at = newer_than + timedelta(microseconds=1)
+        row = ManifestRow.of(outcome, observed_at)
         self._rows.append(row)
         self.tick()
         return row
@@ -297,6 +304,14 @@ class ManifestWriter:
         self._lake.sync()
         self._lake.store.write(key, data, if_absent=True)
         self._rows.clear()
+
+
+def _read(store: Store, key: str) -> bytes:
+    try:
+        return store.read(key)
+    except ObjectMissingError as error:
+        # Somebody compacts or cleans up at this moment; what was read so far is no whole any more.
+        raise SinkError("the manifest changed while it was read; run the task again", key) from error
 
 
 def rows(store: Store) -> Iterator[ManifestRow]:

@@ -1,4 +1,4 @@
-"""What Kaltura's media URLs tell about themselves. Pure; nothing here fetches or logs one."""
+"""What Kaltura's media URLs tell about themselves; nothing here fetches or logs one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.ids import is_id
 from airflow_provider_kaltura.api.models import MediaUrl
 from airflow_provider_kaltura.api.redact import session_in_url
@@ -63,12 +64,15 @@ def facts_in_url(url: str) -> UrlFacts:
 
 def as_media_url(url: str) -> MediaUrl:
     """
-    Take a URL of somebody else.
+    Take a URL of somebody else; a KS in it is announced, so that logs mask it.
 
     :param url: An http(s) URL.
     :returns: The same, with a note whether a KS is in its path or query.
     """
-    return MediaUrl(url=url, needs_session=session_in_url(url) is not None)
+    found = session_in_url(url)
+    if found is not None:
+        secrets.announce(found)
+    return MediaUrl(url=url, needs_session=found is not None)
 
 
 def _id(pattern: re.Pattern[str], path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, get_args
 
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
@@ -81,3 +81,8 @@ class RunOptions:
     task_id: str = "task"
     map_index: int = -1
     try_number: int = 1
+
+    def __post_init__(self) -> None:
+        for name, choices in (("if_exists", IfExists), ("checksum", ChecksumName)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {getattr(self, name)!r:.40}")

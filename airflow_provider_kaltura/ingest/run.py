@@ -165,14 +165,19 @@ class _Run:
             for job in plan:
                 outcome = self.outcome_of(job)
                 if outcome.outcome != "skipped":
-                    row = self.writer.add(outcome)
-                    if self.manifest is not None:
-                        self.manifest.add(row)
+                    self._record(outcome)
                 yield outcome
         except BaseException:
             self.writer.flush_quietly()
             raise
         self.writer.flush()
+
+    def _record(self, outcome: Outcome) -> None:
+        if self.manifest is None:
+            self.writer.add(outcome)
+            return
+        known = self.manifest.standing(outcome.job.key)
+        self.manifest.add(self.writer.add(outcome, newer_than=None if known is None else known.observed_at))
 
     def outcome_of(self, job: AssetJob) -> Outcome:
         started = time.monotonic()
@@ -194,6 +199,9 @@ class _Run:
         try:
             fresh = job.refresh()
             self.claim(fresh)
+            if self.paths is not None and fresh.key not in self.paths:
+                # Its rows were not kept.
+                self.paths, self.manifest = self.paths | {fresh.key}, None
             return self._carry_out(fresh, started)
         except _LakeError as failure:
             raise failure.cause from failure

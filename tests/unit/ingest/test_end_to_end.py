@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,11 +17,13 @@ from airflow_provider_kaltura.ingest.plan import plan_download, plan_entry, plan
 from airflow_provider_kaltura.ingest.resolve import parse_download, parse_wanted, resolve
 from airflow_provider_kaltura.ingest.run import run, run_one
 from airflow_provider_kaltura.ingest.sources import HttpSources
+from airflow_provider_kaltura.ingest.watch import FlavorWatch
 from airflow_provider_kaltura.sandbox import lifecycle, small
 from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
 from airflow_provider_kaltura.stores import open_lake
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import TargetExistsError
+from tests.unit.ingest.loops import run_virtually
 
 SOURCE = small.flavor_id_of(small.READY, 0)
 OPTIONS = RunOptions(run_id="scheduled__2026-11-21T00:00:00+00:00", task_id="load")
@@ -387,3 +390,51 @@ def test_plan_of_several_entries_lands_with_one_manifest_file(api, sandbox, sour
         assert lake.store.read(outcome.job.key) == content(sandbox, outcome.job.asset_id)
     assert len(list(lake.store.list("_kaltura/"))) == 1
     assert sorted(row.path for row in rows(lake.store)) == sorted(outcome.job.key for outcome in outcomes)
+
+
+def test_watch_tells_when_the_late_entry_is_ready(api, sandbox):
+    """The sandbox's entries are still converting, then ready, as the watch sees them."""
+    flavor_id = small.flavor_id_of(small.LATE, 0)
+    flavor = sandbox.library.assets[FLAVOR][flavor_id]
+    looks = []
+
+    async def look(function, *arguments):
+        looks.append(asyncio.get_running_loop().time())
+        if len(looks) == 3:
+            flavor["status"] = lifecycle.READY
+        return function(*arguments)
+
+    async def main():
+        watch = FlavorWatch(api, call=look, now=asyncio.get_running_loop().time)
+        waits = [watch.wait(small.LATE, "source", poll_interval=60), watch.wait(small.READY, "all", poll_interval=60)]
+        return await asyncio.gather(*waits)
+
+    before = dict(flavor)
+    try:
+        late, ready = run_virtually(main())
+    finally:
+        flavor.update(before)
+    assert [asset.id for asset in late.assets] == [flavor_id]
+    assert len(ready.assets) == 3
+    assert len(looks) == 3
+
+
+def test_batch_durability_lands_the_same_bytes(api, sandbox, sources, tmp_path):
+    """Syncing later changes nothing that can be seen."""
+    destination = Destination.parse(f"{tmp_path}/{{flavorId}}.mp4")
+    job = plan_entry(api, small.READY, parse_wanted("source"), destination)
+    outcome = run_one(job, open_lake(destination.root, durability="batch"), OPTIONS, open_source=sources)
+    assert landed(outcome) == content(sandbox)
+
+
+@pytest.mark.parametrize(("name", "digits"), [("sha256", 64), ("crc64nvme", 16)])
+def test_checksum_asked_for_is_that_of_the_file(load, name, digits):
+    """As users would compute it themselves."""
+    outcome = load(checksum=name)
+    assert outcome.checksum == checksum_of(landed(outcome), name)
+    assert len(outcome.checksum.partition(":")[2]) == digits
+
+
+def test_no_checksum_on_request(load):
+    """The length is still proved."""
+    assert load(checksum="none").checksum is None

@@ -193,8 +193,9 @@ def test_file_that_vanishes_between_listing_and_reading_is_an_error():
         raise ObjectMissingError("gone", key)
 
     store.read = read
-    with pytest.raises(ObjectMissingError):
+    with pytest.raises(SinkError, match="run the task again") as caught:
         Manifest(store)
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(
@@ -326,3 +327,13 @@ def test_times_are_written_in_utc_with_microseconds():
     """Rows of one second can be told apart, and compared as text by others."""
     local = datetime(2026, 11, 21, 14, 0, tzinfo=timezone(timedelta(hours=2)))
     assert '"observedAt":"2026-11-21T12:00:00.000000Z"' in row(observed_at=local).to_json()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wins"), [(-5, NOON), (0, LATER), (3600, NOON + timedelta(hours=1, microseconds=1))]
+)
+def test_row_that_takes_over_is_newer_than_the_one_before(seconds, wins):
+    """A worker whose clock is ahead must not hide for ever what others put there later."""
+    before = NOON + timedelta(seconds=seconds)
+    row_of_now = ManifestWriter(memory_lake(), OPTIONS, utcnow=lambda: NOON).add(done(), newer_than=before)
+    assert row_of_now.observed_at == wins

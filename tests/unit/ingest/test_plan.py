@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset, MediaUrl
 from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.errors import DestinationError
@@ -203,5 +204,11 @@ def test_facts_are_read_from_the_path(path, facts):
     ],
 )
 def test_ks_in_somebody_elses_url_is_noticed(url, needs_session):
-    """Such a URL never follows a redirect to another host."""
-    assert as_media_url(url) == MediaUrl(url=url, needs_session=needs_session)
+    """Such a URL never takes it along to another host, and logs mask it."""
+    met = []
+    learn = met.append
+    secrets.register(learn)
+    found = as_media_url(url)
+    secrets.unregister(learn)
+    assert found == MediaUrl(url=url, needs_session=needs_session)
+    assert any(secret in url for secret in met) is needs_session

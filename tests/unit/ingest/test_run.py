@@ -18,7 +18,7 @@ from airflow_provider_kaltura.transfer.errors import (
     TargetExistsError,
 )
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
-from tests.unit.ingest.fakes import BytesSource, ManualTime, Sources, job, memory_lake
+from tests.unit.ingest.fakes import NOON, BytesSource, ManualTime, Sources, job, memory_lake
 
 SAME = Recorded(is_same_asset=True, size_bytes=5)
 OTHER = Recorded(is_same_asset=False, size_bytes=5)
@@ -309,6 +309,34 @@ def test_changed_source_is_planned_anew_once(lake):
     outcome = run_one(stale, lake, OPTIONS, open_source=lambda job: sources[job.version])
     assert (outcome.outcome, outcome.job.version, outcome.job.key) == ("downloaded", "12", "a-12.mp4")
     assert names(lake) == ["a-12.mp4"]
+
+
+def test_changed_source_is_judged_by_the_record_of_its_new_name(disk):
+    """What stands under the new name is known although the plan did not have that name."""
+    run_one(job("b", 6, key="a-12.mp4"), disk, OPTIONS, open_source=Sources(b=b"other!"))
+    fresh = job("a", 6, version="12", key="a-12.mp4")
+    stale = job("a", 5, key="a-2.mp4", refresh=lambda: fresh)
+    disk.store.write("a-2.mp4", b"1234")
+    sources = {"2": BytesSource(b"12345", error=SourceChangedError("new version")), "12": BytesSource(b"654321")}
+    outcome = run_one(stale, disk, OPTIONS, open_source=lambda job: sources[job.version])
+    assert outcome.outcome == "replaced"
+    assert disk.store.read("a-12.mp4") == b"654321"
+
+
+def test_clock_that_was_ahead_does_not_make_every_run_fetch_again(disk):
+    """A row from the future is taken over by what comes after it."""
+    ahead = ManualTime(NOON.replace(year=2099))
+    writer = ManifestWriter(disk, OPTIONS, utcnow=ahead.utcnow)
+    list(run([job("a", 5)], disk, OPTIONS, open_source=Sources(a=b"12345"), writer=writer))
+    assert run_one(job("a", 5, version="12"), disk, OPTIONS, open_source=Sources(a=b"54321")).outcome == "replaced"
+    assert run_one(job("a", 5, version="12"), disk, OPTIONS, open_source=Sources()).outcome == "skipped"
+
+
+@pytest.mark.parametrize("wrong", [{"if_exists": "replace"}, {"checksum": "md5"}])
+def test_unknown_option_is_refused(wrong):
+    """A typo never means the default."""
+    with pytest.raises(ValueError, match="is one of"):
+        RunOptions(**wrong)
 
 
 def test_source_that_changes_again_fails(lake):
