@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.media_server import Fault, SeededContent
 
 CONTENT = SeededContent(11, 5_000)
+#: What must never show; as long as a real session.
+SECRET = "djJ8MTIzNHxsb25nLXNlY3JldC1zZXNzaW9uLXRleHQtdGhhdC1tdXN0LW5vdC1sZWFr"
 
 
 def read(source, start, stop, step=700):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from airflow_provider_kaltura.transfer import http_answer, http_source, proofs
 from tests.unit.transfer import fault_suite
+from tests.unit.transfer.reading import SECRET
 
+PLANTED = "a planted text"
 REPORT = Path(__file__).parents[3] / ".test-runs" / "cut_connections.md"
 
 
@@ -22,11 +25,37 @@ def seed():
     return value
 
 
+class Lines(logging.Handler):
+    """Keep every log line, of every logger and level."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.lines = []
+
+    def emit(self, record):
+        """Keep one."""
+        self.lines.append(self.format(record))
+
+
 @pytest.fixture(scope="module")
-def rows(seed, tmp_path_factory):
+def lines():
+    """The log of the whole suite, at level DEBUG."""
+    root, handler = logging.getLogger(), Lines()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler.lines
+    root.setLevel(before)
+    root.removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def rows(seed, lines, tmp_path_factory):
     """Every case run once; their table is written for people to read."""
     cases = [*fault_suite.cut_cases(seed), *fault_suite.lying_cases(seed)]
+    logging.getLogger("test").debug("planted: %s", PLANTED)
     found = fault_suite.run_cases(cases, seed, tmp_path_factory.mktemp("lake"))
+    assert any(PLANTED in line for line in lines)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(fault_suite.table(found, seed))
     return found
@@ -62,6 +91,13 @@ def test_every_fault_ends_as_it_should(rows, seed):
 def test_nothing_is_left_over(rows, seed):
     """No temporary file stays, whatever happened."""
     assert [row for row in rows if row.left_over] == [], f"TRANSFER_SEED={seed}"
+
+
+def test_no_session_shows(rows, lines):
+    """The URL of every case has a session; neither logs nor errors nor reprs show it, while a planted text is found."""
+    assert [row.kind for row in rows if SECRET in row.shown] == []
+    assert [line for line in lines if SECRET in line] == []
+    assert any("Going on at byte" in line for line in lines)
 
 
 def test_every_offset_was_cut_in_every_way(rows):

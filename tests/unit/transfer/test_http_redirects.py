@@ -10,9 +10,7 @@ import pytest
 from airflow_provider_kaltura.transfer.errors import RedirectRefusedError, SourceAnswerError, SourceError
 from airflow_provider_kaltura.transfer.http_source import FixedUrl, HttpSource
 from tests.media_server import Fault
-from tests.unit.transfer.reading import CONTENT, read, redirect
-
-SECRET = "djJ8MTIzNHxsb25nLXNlY3JldC1zZXNzaW9uLXRleHQtdGhhdC1tdXN0LW5vdC1sZWFr"
+from tests.unit.transfer.reading import CONTENT, SECRET, read, redirect
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -120,3 +118,10 @@ def test_other_peoples_log_lines_stay(server, pool, caplog):
     assert "/object" not in caplog.text
     urllib3.request("GET", f"{server.base_url}/theirs")
     assert "/theirs" in caplog.text
+
+
+def test_a_url_without_a_session_may_keep_its_parts(server, pool):
+    """Long names and tokens of a plain URL go on to the host that the server names."""
+    server.again([redirect(f"http://localhost:{server.port}/{SECRET}?token={SECRET}")])
+    source = HttpSource(FixedUrl(f"{server.base_url}/{SECRET}?token={SECRET}"), size_bytes=5_000, pool=pool)
+    assert read(source, 0, 5_000) == CONTENT.all()

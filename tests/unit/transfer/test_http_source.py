@@ -23,6 +23,13 @@ from tests.unit.transfer.fault_suite import Paths, version_of
 from tests.unit.transfer.reading import CONTENT, read, redirect
 
 
+def connections_of(source):
+    """Count the connections that were made so far."""
+    (manager,) = source._pool._managers.values()
+    (key,) = manager.pools.keys()
+    return manager.pools[key].num_connections
+
+
 @pytest.mark.parametrize("framing", ["length", "close", "chunked"])
 @pytest.mark.parametrize(("start", "stop"), [(0, 5_000), (0, 1), (4_999, 5_000), (1_000, 4_000), (1, 5_000)])
 def test_ranges_are_what_was_asked_for(server, source, start, stop, framing):
@@ -45,9 +52,17 @@ def test_connections_are_kept(source):
     for _ in range(5):
         read(source, 0, 5_000)
         read(source, 5, 9)
-    (manager,) = source._pool._managers.values()
-    (key,) = manager.pools.keys()
-    assert manager.pools[key].num_connections == 1
+    assert connections_of(source) == 1
+
+
+def test_a_refusal_gives_its_connection_back(server, source):
+    """A short answer that is of no use is read to its end, one without an end in sight is not."""
+    server.again([Fault(status=404, body=b"no"), None, Fault(status=404, body=b"no", framing="chunked")])
+    for expected in (1, 2):
+        with pytest.raises(SourceExpiredError):
+            source.open(0, 5_000)
+        read(source, 0, 5_000)
+        assert connections_of(source) == expected
 
 
 def test_a_body_that_was_not_read_gives_its_connection_up(source):
@@ -58,6 +73,7 @@ def test_a_body_that_was_not_read_gives_its_connection_up(source):
     stream.close()
     stream.close()
     assert read(source, 0, 5_000) == CONTENT.all()
+    assert connections_of(source) == 3
 
 
 def test_a_closed_stream_gives_nothing_more(source):
