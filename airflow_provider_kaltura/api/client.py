@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from KalturaClient.Base import KalturaConfiguration, KalturaParams
 from KalturaClient.Client import KalturaClient
-from KalturaClient.exceptions import KalturaClientException, KalturaException
 
 from airflow_provider_kaltura.api import answers, listing_guard
 from airflow_provider_kaltura.api.answers import Call
 from airflow_provider_kaltura.api.errors import (
     InvalidSessionError,
-    KalturaAPIError,
     KalturaError,
     ThrottledError,
 )
+from airflow_provider_kaltura.api.official import as_official
 from airflow_provider_kaltura.api.redact import announce_sessions, redact
 from airflow_provider_kaltura.api.retries import PartialAnswerError, is_idempotent, is_transient
 
@@ -162,6 +161,22 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
             self.multiRequestReturnType = None
             raise
 
+    def getRequestParams(self) -> tuple[str, Any, Any]:  # noqa: N802 - the official name
+        """
+        Build the request officially, but number the calls of a multirequest from 1, as references count.
+
+        :returns: URL, parameters, files.
+        """
+        url, params, files = super().getRequestParams()
+        if self.multiRequestReturnType is not None:
+            count = len(self.callsQueue)
+            given = params.get()
+            calls = {str(index + 1): given.pop(index) for index in range(count)}
+            given.update(calls)
+            files = {_renumbered(name): value for name, value in files.items()}
+            _sign(params)
+        return url, params, files
+
     def doHttpRequest(self, url: str, params: Any = None, files: Any = None) -> etree._Element:  # noqa: N802 - official
         """
         Send one request, again where that helps, with a new KS where that helps.
@@ -268,40 +283,8 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
             if holder.get("ks") in self._managed and holder["ks"] != ks:
                 holder["ks"] = ks
                 changed = True
-        if changed and "kalsig" in params.get():
-            del params.get()["kalsig"]
-            params.put("kalsig", params.signature())
-
-
-_official_classes: dict[type[KalturaError], type[KalturaError]] = {}
-
-
-def as_official(error: KalturaError) -> KalturaError:
-    """
-    Make a typed error one of the official client's too.
-
-    :param error: Ours.
-    :returns: The same, of a class that is also ``KalturaException`` or ``KalturaClientException``.
-    """
-    if type(error) in _official_classes.values():
-        return error
-    kind = _official_class(type(error))
-    both: KalturaError = kind.__new__(kind)
-    both.args = error.args
-    both.__dict__.update(error.__dict__)
-    return both
-
-
-def _official_class(kind: type[KalturaError]) -> type[KalturaError]:
-    if kind in _official_classes:
-        return _official_classes[kind]
-    base = KalturaException if issubclass(kind, KalturaAPIError) else KalturaClientException
-    body = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce, "typed_class": kind}
-    return _official_classes.setdefault(kind, type(kind.__name__, (kind, base), body))
-
-
-def _reduce(error: Any) -> Any:
-    return error.typed_class, error.args, dict(error.__dict__)
+        if changed:
+            _sign(params)
 
 
 _plugins_lock = threading.Lock()
@@ -348,6 +331,16 @@ def _file(value: Any) -> Any:
     if not hasattr(value, "read"):
         return value
     return (getattr(value, "name", "file"), value, "application/octet-stream")
+
+
+def _sign(params: Any) -> None:
+    params.get().pop("kalsig", None)
+    params.put("kalsig", params.signature())
+
+
+def _renumbered(name: str) -> str:
+    index, _, rest = name.partition(":")
+    return f"{int(index) + 1}:{rest}"
 
 
 def _holders(params: Any) -> list[dict[str, Any]]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PARTIAL, _OK, _SERVER_ERRORS = 206, 200, 500
-_ACCESS_CONTROL = "3"
 _ONE_BYTE = {"Range": "bytes=0-0", "Accept": "*/*", "Accept-Encoding": "identity"}
 # Rules change when an administrator edits a profile: rarely.
 _RULES_SECONDS = 600.0
@@ -39,9 +38,9 @@ def media_url(
     """
     Find the URL of an asset's bytes.
 
-    One request in the usual case. Only where the entry's access control profile has rules, where getUrl was refused for
-    access control or without a reason, or where *stale* says that a URL failed, is the URL tried with a ranged GET of
-    one byte, and ``getDownloadUrl`` tried as the alternative.
+    One request in the usual case. Only where the entry's access control profile has rules, where getUrl was refused
+    without a reason, or where *stale* says that a URL failed, is the URL tried with a ranged GET of one byte, and
+    ``getDownloadUrl`` tried as the alternative.
 
     :param runtime: The connection.
     :param asset: A ready asset.
@@ -51,17 +50,12 @@ def media_url(
     :returns: The URL. With ``allow_session=False``, where only a URL with a KS works, ``url`` is empty and
         ``needs_session`` is True.
     :raises UnverifiedUrlError: No URL serves the bytes.
-    :raises AccessRefusedError: Kaltura refuses the asset to this session.
+    :raises AccessRefusedError: Kaltura refuses the asset to this session, and says why.
     """
     refusal: KalturaError | None = None
     url, rules = "", None
     try:
         url, rules = _plain_url(runtime, asset, entry)
-    except AccessRefusedError as error:
-        # Schedule and moderation hold for every URL; access control may allow the other one.
-        if error.x_kaltura_code != _ACCESS_CONTROL:
-            raise
-        refusal = error
     except KalturaTransportError as error:
         if error.code != "EMPTY_ANSWER":
             raise
@@ -158,12 +152,7 @@ def _alternative(
     if asset.status != FlavorStatus.READY:
         # getDownloadUrl takes READY exactly (recorded case flavors.getDownloadUrl_exporting).
         raise _useless(asset, f"{why}; getDownloadUrl needs the status READY") from refusal
-    try:
-        url = _announced(runtime.client().flavorAsset.getDownloadUrl(asset.id))
-    except KalturaError as error:
-        if isinstance(refusal, AccessRefusedError) and isinstance(error, AccessRefusedError):
-            raise refusal from error
-        raise
+    url = _announced(runtime.client().flavorAsset.getDownloadUrl(asset.id))
     if not url:
         raise _useless(asset, f"{why}; getDownloadUrl gave no URL") from refusal
     if failure := _try(runtime, url, asset):

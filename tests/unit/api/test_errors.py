@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from airflow_provider_kaltura.api import errors
-from airflow_provider_kaltura.api.client import as_official
+from airflow_provider_kaltura.api.official import as_official
 
 SPECIAL = {
     errors.PreferenceError: ("expected more", "source,", 7),
