@@ -90,4 +90,6 @@ def _xml_text(text: str) -> str:
     """Drop the characters that XML 1.0 can't carry at all."""
     if text.isprintable():
         return text
-    return "".join(c for c in text if c in "\t\n\r" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe"))
+    return "".join(
+        c for c in text if c in "\t\n\r" or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff")
+    )

@@ -138,9 +138,11 @@ def _redirect(plan: Plan, record: Record, options: Json) -> None:
 def _on_file(change: Callable[[Reply, StoredFile, Json], Reply]) -> Rule:
     """Return a rule that changes answers that serve (a range of) a file, and no others."""
 
-    def plan_it(plan: Plan, _record: Record, options: Json) -> None:
+    def plan_it(plan: Plan, record: Record, options: Json) -> None:
+        told = {"range": record.headers.get("range"), **options}
+
         def shape(reply: Reply) -> Reply:
-            return reply if reply.file is None else change(reply, reply.file, options)
+            return reply if reply.file is None else change(reply, reply.file, told)
 
         plan.shapes.append(shape)
 
@@ -168,11 +170,11 @@ def _changed_size(reply: Reply, file: StoredFile, options: Json) -> Reply:
     """Serve as if the file had ``size_bytes``, or were ``bytes`` longer; it agrees with itself in all headers."""
     size = int(options.get("size_bytes", file.size_bytes + int(options.get("bytes", 1))))
     other = StoredFile(file.object_id, file.version, size, file.ext, seed=f"{file.seed} resized")
-    if reply.status == 200:  # noqa: PLR2004 - the whole file
+    if options["range"] is None:
         return replace(reply, file=other, stop=size)
-    stop = min(reply.stop, size)
-    changed = replace(reply, file=other, stop=max(stop, reply.start))
-    return changed.with_headers(content_range=f"bytes {reply.start}-{stop - 1}/{size}")
+    start, stop = replies.file_range(options["range"], size) or (reply.start, reply.start)
+    changed = replace(reply, file=other, start=start, stop=stop)
+    return changed.with_headers(content_range=f"bytes {start}-{stop - 1}/{size}")
 
 
 def _other_bytes(reply: Reply, file: StoredFile, _options: Json) -> Reply:

@@ -98,10 +98,10 @@ class Fault:
     met: int = 0
     happened: int = 0
 
-    def happens(self) -> bool:
-        """Count a request that is met, and tell whether the fault happens to it."""
+    def happens(self, *, free: bool = True) -> bool:
+        """Count a request that is met, and tell whether the fault happens to it; it can't unless that is *free*."""
         self.met += 1
-        if self.met <= self.after or (self.times is not None and self.happened >= self.times):
+        if not free or self.met <= self.after or (self.times is not None and self.happened >= self.times):
             return False
         self.happened += 1
         return True
@@ -175,23 +175,28 @@ class Faults:
 
     def for_action(self, service: str, action: str, parameters: Json, path: str) -> Any:
         """Return what an action answers instead, or raise it; None for nothing."""
+        first = None
         for fault in self.list():
             rule = fault_rules.RULES[fault.name]
             if rule.action is None or not fault.match.meets_action(service, action, parameters, path):
                 continue
-            if self._happens(fault):
-                return rule.action(service, action, fault.options)
-        return None
+            with self._lock:
+                if fault.happens(free=first is None):
+                    first = fault
+        if first is None:
+            return None
+        act = fault_rules.RULES[first.name].action
+        return None if act is None else act(service, action, first.options)
 
     def for_request(self, record: Record) -> Plan:
         """Return how the answer to a request is changed and sent."""
         plan = Plan()
         for fault in self.list():
             rule = fault_rules.RULES[fault.name]
-            if rule.request is not None and fault.match.meets_request(record) and self._happens(fault):
+            if rule.request is None or not fault.match.meets_request(record):
+                continue
+            with self._lock:
+                happens = fault.happens()
+            if happens:
                 rule.request(plan, record, fault.options)
         return plan
-
-    def _happens(self, fault: Fault) -> bool:
-        with self._lock:
-            return fault.happens()
