@@ -149,8 +149,8 @@ class LocalUpload:
             self._prove(descriptor, checksum)
             if self._durable:
                 os.fsync(descriptor)
-            with exclusive(folder, required=False):
-                put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent)
+            with exclusive(folder) as is_locked:
+                put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent, is_locked=is_locked)
             found = describe(self._key, os.fstat(descriptor))
             if self._durable:
                 os.fsync(folder)

@@ -91,10 +91,10 @@ class LocalStore:
                     write_all(descriptor, data, 0)
                     os.fsync(file.fileno())
                     found = os.fstat(file.fileno())
-                with exclusive(folder, required=if_version is not None):
+                with exclusive(folder) as is_locked:
                     if if_version is not None:
-                        _require_version(folder, name, key, if_version)
-                    put_in_place(folder, temporary, name, key, if_absent=if_absent)
+                        _require_version(folder, name, key, if_version, is_locked=is_locked)
+                    put_in_place(folder, temporary, name, key, if_absent=if_absent, is_locked=is_locked)
             except BaseException:
                 remove(folder, temporary)
                 raise
@@ -125,7 +125,7 @@ class LocalStore:
             contextlib.suppress(ObjectMissingError),
             self.root.folder_of(key, create=False) as (folder, name),
             failures_named(key),
-            exclusive(folder, required=False),
+            exclusive(folder),
         ):
             os.unlink(name, dir_fd=folder)
 
@@ -187,29 +187,28 @@ def read_range(descriptor: int, start: int, stop: int) -> bytes:
 
 
 @contextmanager
-def exclusive(folder: int, *, required: bool) -> Iterator[None]:
+def exclusive(folder: int) -> Iterator[bool]:
     """
     Keep other writers of the same folder out while a name is exchanged.
 
     :param folder: Descriptor of the folder.
-    :param required: Fail where the file system has no locks; otherwise go on without.
-    :yields: Nothing.
-    :raises OSError: No lock is to be had, and *required*.
+    :yields: Whether the file system has such locks; without one this does nothing.
     """
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
     except OSError:
-        if required:
-            raise
+        is_locked = False
+    else:
+        is_locked = True
     # Closing the descriptor gives the lock up too, should the process die in between.
     try:
-        yield
+        yield is_locked
     finally:
         with contextlib.suppress(OSError):
             fcntl.flock(folder, fcntl.LOCK_UN)
 
 
-def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent: bool) -> None:
+def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent: bool, is_locked: bool) -> None:
     """
     Give a finished file its final name, in one step.
 
@@ -218,7 +217,9 @@ def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent:
     :param name: Name it gets.
     :param key: Name below the root, for messages.
     :param if_absent: Fail instead of replacing.
+    :param is_locked: What :func:`exclusive` gave.
     :raises TargetExistsError: *if_absent*, and something stands there.
+    :raises SinkError: *if_absent*, and the disk has neither hard links nor locks.
     """
     if if_absent:
         try:
@@ -227,6 +228,7 @@ def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent:
             raise TargetExistsError("something stands there already", key) from error
         except OSError:
             # No hard links here (FAT, some network disks): the lock keeps our own writers apart.
+            _require_lock(key, is_locked=is_locked)
             if _exists(folder, name):
                 raise TargetExistsError("something stands there already", key) from None
         else:
@@ -254,7 +256,13 @@ def _exists(folder: int, name: str) -> bool:
     return True
 
 
-def _require_version(folder: int, name: str, key: str, version_tag: str) -> None:
+def _require_lock(key: str, *, is_locked: bool) -> None:
+    if not is_locked:
+        raise SinkError("this disk has no locks, so that no condition can be promised", key)
+
+
+def _require_version(folder: int, name: str, key: str, version_tag: str, *, is_locked: bool) -> None:
+    _require_lock(key, is_locked=is_locked)
     try:
         found = os.lstat(name, dir_fd=folder)
     except FileNotFoundError:

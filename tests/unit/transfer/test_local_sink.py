@@ -73,6 +73,41 @@ class TestLocalSinkWithoutHardLinks(LocalContract):
         return LocalSink(tmp_path / "lake")
 
 
+def no_locks(*_args, **_more):
+    """Refuse a lock, as some network disks do."""
+    raise OSError(errno.ENOLCK, "no locks here")
+
+
+class TestLocalSinkWithoutLocks:
+    """Where ``flock`` is refused, only what can be promised is done."""
+
+    @pytest.fixture
+    def sink(self, tmp_path, monkeypatch):
+        """A sink on a disk without locks."""
+        monkeypatch.setattr(local_store.fcntl, "flock", no_locks)
+        return LocalSink(tmp_path / "lake")
+
+    def test_plain_writes_and_if_absent_by_links_go_on(self, sink):
+        """Neither needs a lock."""
+        upload_whole(sink, "a", if_absent=True)
+        upload_whole(sink, "a")
+        sink.store.write("b", b"x", if_absent=True)
+        with pytest.raises(TargetExistsError):
+            sink.store.write("b", b"y", if_absent=True)
+        sink.store.delete("b")
+        assert files_below(sink.root.path) == ["a"]
+
+    def test_what_needs_a_lock_is_refused(self, sink, monkeypatch):
+        """A condition that can't be promised is an error, not a hope."""
+        stat = sink.store.write("a", b"x")
+        with pytest.raises(SinkError, match="no locks"):
+            sink.store.write("a", b"y", if_version=stat.version_tag)
+        monkeypatch.setattr(local_store.os, "link", no_locks)
+        with pytest.raises(SinkError, match="no locks"):
+            sink.store.write("b", b"y", if_absent=True)
+        assert files_below(sink.root.path) == ["a"]
+
+
 @pytest.fixture
 def sink(tmp_path):
     """A sink below the test's folder."""
