@@ -67,7 +67,7 @@ def load_example(name):
 
 
 @pytest.fixture
-def run_dag(airflow_database, sandbox):
+def run_dag(airflow_database, sandbox):  # noqa: ARG001, a DAG needs both to run
     """Give a function that runs a DAG to its end and returns the run."""
 
     def run(dag, conf=None):

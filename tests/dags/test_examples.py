@@ -51,7 +51,7 @@ def test_download_example_fails_at_once_for_an_image(run_dag, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_download_example_takes_another_connection(run_dag, tmp_path, monkeypatch):
+def test_download_example_takes_another_connection(run_dag, tmp_path):
     """The form's connection is the one that is used: one that does not exist fails."""
     conf = {"entry_id": small.READY, "kaltura_conn_id": "other", "destination": f"{tmp_path}/a.mp4"}
     run = run_dag(load_example("example_kaltura_download"), conf)

@@ -22,6 +22,8 @@ from airflow_provider_kaltura.sandbox import lifecycle, small
 from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
 from airflow_provider_kaltura.sensors import KalturaFlavorReadySensor
 
+pytestmark = pytest.mark.usefixtures("sandbox")
+
 SOURCE = small.flavor_id_of(small.READY, 0)
 URL_KEYS = [
     "entryId",
@@ -64,7 +66,7 @@ def replace_file(library, flavor_id, size_bytes=70_001):
     return version
 
 
-def test_url_operator_returns_the_documented_keys(sandbox):
+def test_url_operator_returns_the_documented_keys():
     """The dict has exactly the keys of its TypedDict, which are those that the reference names."""
     result = get_url()
     assert sorted(result) == sorted(URL_KEYS)
@@ -89,26 +91,26 @@ def test_url_operator_describes_the_flavor(sandbox, library):
     assert result["downloadUrl"].startswith(f"{sandbox.base_url}/p/{small.PARTNER_ID}/")
 
 
-def test_url_operator_result_is_plain_json(sandbox):
+def test_url_operator_result_is_plain_json():
     """XCom gives back what was pushed."""
     result = get_url()
     assert json.loads(json.dumps(result)) == result
 
 
-def test_plain_url_is_none_where_only_a_session_opens_the_media(sandbox):
+def test_plain_url_is_none_where_only_a_session_opens_the_media():
     """Behind access control no URL with a KS is pushed."""
     result = get_url(entry_id=small.SECURE)
     assert (result["downloadUrl"], result["needsSession"]) == (None, True)
 
 
-def test_signed_url_is_pushed_when_asked_for(sandbox):
+def test_signed_url_is_pushed_when_asked_for():
     """With url_in_xcom="signed" the URL that works is pushed, KS and all."""
     result = get_url(entry_id=small.SECURE, url_in_xcom="signed")
     assert "/ks/" in result["downloadUrl"]
     assert result["needsSession"] is True
 
 
-def test_signed_leaves_a_plain_url_plain(sandbox):
+def test_signed_leaves_a_plain_url_plain():
     """Nothing is signed without need."""
     result = get_url(url_in_xcom="signed")
     assert "/ks/" not in result["downloadUrl"]
@@ -138,19 +140,19 @@ def test_none_asks_for_no_url(sandbox):
         ({"url_in_xcom": "yes"}, KalturaArgumentError, ["url_in_xcom", "'plain'", "'signed'", "'none'"]),
     ],
 )
-def test_url_operator_refuses_with_a_helpful_message(sandbox, arguments, error, words):
+def test_url_operator_refuses_with_a_helpful_message(arguments, error, words):
     """A refusal is of the right kind and says what it is about."""
     with pytest.raises(error) as caught:
         get_url(**arguments)
     assert all(word in str(caught.value) for word in words)
 
 
-def test_ids_may_have_been_pasted_with_blanks(sandbox):
+def test_ids_may_have_been_pasted_with_blanks():
     """White space around an id is never part of it."""
     assert get_url(entry_id=f" {small.READY}\n")["entryId"] == small.READY
 
 
-def test_download_by_entry(sandbox, library, tmp_path):
+def test_download_by_entry(library, tmp_path):
     """The bytes under the final name are those of the sandbox, and the result says what happened."""
     result = download(tmp_path, entry_id=small.READY)
     path = tmp_path / small.READY / f"{SOURCE}.mp4"
@@ -164,7 +166,7 @@ def test_download_by_entry(sandbox, library, tmp_path):
     assert json.loads(json.dumps(result)) == result
 
 
-def test_download_result_has_the_documented_keys(sandbox, tmp_path):
+def test_download_result_has_the_documented_keys(tmp_path):
     """The dict has exactly the keys of its TypedDict."""
     assert set(download(tmp_path, entry_id=small.READY)) == set(xcom.DownloadResult.__annotations__)
 
@@ -179,14 +181,14 @@ def test_download_of_a_pushed_url(sandbox, library, tmp_path):
     assert not any("geturl" in name.lower() for name in sandbox.log.action_counts())
 
 
-def test_download_of_what_the_sensor_returned(sandbox, library, tmp_path):
+def test_download_of_what_the_sensor_returned(library, tmp_path):
     """A dict without a URL is resolved by its flavor."""
     (found,) = KalturaFlavorReadySensor(task_id="wait", entry_id=small.READY).execute({})
     download(tmp_path, download=found)
     assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == stored(library, SOURCE)
 
 
-def test_download_behind_access_control(sandbox, library, tmp_path):
+def test_download_behind_access_control(library, tmp_path):
     """Where only a KS opens the media, the operator finds that URL by itself."""
     pushed = get_url(entry_id=small.SECURE)
     result = download(tmp_path, download=pushed)
@@ -194,7 +196,7 @@ def test_download_behind_access_control(sandbox, library, tmp_path):
     assert result["outcome"] == "downloaded"
 
 
-def test_a_replaced_file_is_noticed_after_the_push(sandbox, library, tmp_path):
+def test_a_replaced_file_is_noticed_after_the_push(library, tmp_path):
     """A new version since the push is fetched, and named in the result."""
     pushed = get_url()
     version = replace_file(library, SOURCE)
@@ -203,7 +205,7 @@ def test_a_replaced_file_is_noticed_after_the_push(sandbox, library, tmp_path):
     assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == stored(library, SOURCE, version)
 
 
-def test_a_flavor_that_is_converted_again_is_not_ready(sandbox, library, tmp_path):
+def test_a_flavor_that_is_converted_again_is_not_ready(library, tmp_path):
     """A pushed flavor that is no longer ready is a failure that a retry may cure."""
     pushed = get_url()
     lifecycle.set_flavor_status(library, SOURCE, lifecycle.CONVERTING)
@@ -212,7 +214,7 @@ def test_a_flavor_that_is_converted_again_is_not_ready(sandbox, library, tmp_pat
     assert list(tmp_path.rglob("*.mp4")) == []
 
 
-def test_a_refused_url_is_asked_for_again(sandbox, library, tmp_path):
+def test_a_refused_url_is_asked_for_again(library, tmp_path):
     """A pushed URL that serves nothing any more is replaced by one that does."""
     pushed = get_url()
     pushed["downloadUrl"] = pushed["downloadUrl"].replace(small.READY, "0_deleted1")
@@ -220,7 +222,7 @@ def test_a_refused_url_is_asked_for_again(sandbox, library, tmp_path):
     assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == stored(library, SOURCE)
 
 
-def test_a_bare_url_is_proved_by_its_length_alone(sandbox, library, tmp_path, monkeypatch):
+def test_a_bare_url_is_proved_by_its_length_alone(library, tmp_path, monkeypatch):
     """A URL needs no connection; the result says how little is known."""
     url = get_url()["downloadUrl"]
     monkeypatch.delenv("AIRFLOW_CONN_KALTURA_DEFAULT")
@@ -230,19 +232,19 @@ def test_a_bare_url_is_proved_by_its_length_alone(sandbox, library, tmp_path, mo
 
 
 @pytest.mark.parametrize("write", [json.dumps, str], ids=["json", "python"])
-def test_a_dict_may_have_become_a_text(sandbox, library, tmp_path, write):
+def test_a_dict_may_have_become_a_text(tmp_path, write):
     """Jinja makes a text of the dict; it is still that dict."""
     assert download(tmp_path, download=write(get_url()))["flavorId"] == SOURCE
 
 
-def test_a_second_run_skips(sandbox, tmp_path):
+def test_a_second_run_skips(tmp_path):
     """What is recorded and unchanged is left alone, without a request for media."""
     download(tmp_path, entry_id=small.READY)
     result = download(tmp_path, entry_id=small.READY)
     assert (result["outcome"], result["fetchedBytes"]) == ("skipped", 0)
 
 
-def test_an_unrecorded_file_of_the_same_length_is_adopted(sandbox, library, tmp_path):
+def test_an_unrecorded_file_of_the_same_length_is_adopted(library, tmp_path):
     """What stood there before this package came is adopted, and the result says so."""
     path = tmp_path / small.READY / f"{SOURCE}.mp4"
     path.parent.mkdir()
@@ -250,7 +252,7 @@ def test_an_unrecorded_file_of_the_same_length_is_adopted(sandbox, library, tmp_
     assert download(tmp_path, entry_id=small.READY)["outcome"] == "adopted"
 
 
-def test_a_changed_flavor_replaces_the_file(sandbox, library, tmp_path):
+def test_a_changed_flavor_replaces_the_file(library, tmp_path):
     """Another version of the flavor replaces what stands there."""
     download(tmp_path, entry_id=small.READY)
     version = replace_file(library, SOURCE)
@@ -259,7 +261,7 @@ def test_a_changed_flavor_replaces_the_file(sandbox, library, tmp_path):
     assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == stored(library, SOURCE, version)
 
 
-def test_if_exists_fail_is_permanent(sandbox, tmp_path):
+def test_if_exists_fail_is_permanent(tmp_path):
     """Nothing stands in the way twice: the second run fails and is not retried."""
     download(tmp_path, entry_id=small.READY)
     with pytest.raises(AirflowFailException, match="if_exists"):
@@ -282,7 +284,7 @@ def test_if_exists_fail_is_permanent(sandbox, tmp_path):
         ({"download": {"entryId": small.READY}}, ["flavorId"]),
     ],
 )
-def test_download_operator_refuses_with_a_helpful_message(sandbox, tmp_path, arguments, words):
+def test_download_operator_refuses_with_a_helpful_message(tmp_path, arguments, words):
     """Wrong arguments are named before anything moves, and the task is not retried."""
     with pytest.raises(KalturaArgumentError) as caught:
         download(tmp_path, **arguments)
