@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 @dataclass
@@ -86,13 +86,13 @@ def die(number: str) -> Reply:
 
 
 class Double:
-    """The server: answers actions by ``actions[(service, action)]`` and GETs by ``media[path]``, and keeps a log."""
+    """The server: answers actions by ``actions[(service, action)]`` and GETs by ``media[path]`` (a list: in turn)."""
 
     def __init__(self) -> None:
         self.base_url = ""
         self.requests: list[Request] = []
         self.actions: dict[tuple[str, str], Any] = {}
-        self.media: dict[str, Callable[[Request], Reply]] = {}
+        self.media: dict[str, Reply | list[Reply]] = {}
         self.whole: list[Reply] = []
 
     @property
@@ -109,8 +109,8 @@ class Double:
         """Make the answer to one request."""
         self.requests.append(request)
         if request.method == "GET":
-            handler = self.media.get(request.path.partition("?")[0])
-            return handler(request) if handler else die("1")
+            found = self.media.get(request.path.partition("?")[0], die("1"))
+            return found.pop(0) if isinstance(found, list) else found
         if self.whole:
             return self.whole.pop(0)
         results = [self._run(call) for call in request.calls]
