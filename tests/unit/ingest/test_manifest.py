@@ -185,6 +185,23 @@ def test_only_the_wanted_paths_are_kept():
     assert manifest.standing("b.mp4") is not None
 
 
+@pytest.mark.parametrize("path", ["b.mp4", "ü.mp4", 'quote".mp4', "back\\slash.mp4", "tab\t.mp4", "\u2028.mp4"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_wanted_path_is_found_however_it_is_written(path, ascii_only):
+    """The quick look at a line misses no spelling that JSON allows."""
+    line = json.dumps(json.loads(row(path=path).to_json()), ensure_ascii=ascii_only)
+    for text in (line, line.replace(": ", ":").replace(", ", ",")):
+        assert Manifest(stored([text]), {path}).standing(path) is not None
+
+
+def test_damage_of_other_paths_does_not_matter_to_a_wanted_one():
+    """Only a line that may be about the wanted paths can hide something about them."""
+    other, own = row(path="b.mp4").to_json()[:-5], row().to_json()[:-5]
+    assert not Manifest(stored([other]), {"a.mp4"}).is_damaged
+    assert Manifest(stored([own]), {"a.mp4"}).is_damaged
+    assert Manifest(stored(["{"]), {"a.mp4"}).is_damaged
+
+
 def test_file_that_vanishes_between_listing_and_reading_is_an_error():
     """Without a part of the record no file is judged."""
     store = stored([row()])

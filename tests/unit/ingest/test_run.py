@@ -13,6 +13,7 @@ from airflow_provider_kaltura.ingest.run import Recorded, decide, run, run_one
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import (
     SinkError,
+    SizeMismatchError,
     SourceChangedError,
     SourceUnprovableError,
     TargetExistsError,
@@ -299,6 +300,63 @@ def test_same_asset_twice_in_a_plan_is_skipped_the_second_time(disk):
     plan = [job("b", 5), job("a", 5), job("a", 5)]
     outcomes = run(plan, disk, OPTIONS, open_source=Sources(a=b"12345"))
     assert [outcome.outcome for outcome in outcomes] == ["adopted", "downloaded", "skipped"]
+
+
+def test_same_asset_twice_in_a_first_run_is_skipped_the_second_time(disk):
+    """Rows that still wait are written before the manifest is read."""
+    outcomes = run([job("a", 5), job("a", 5)], disk, OPTIONS, open_source=Sources(a=b"12345"))
+    assert [outcome.outcome for outcome in outcomes] == ["downloaded", "skipped"]
+
+
+def test_source_of_another_size_than_planned_leaves_nothing(lake):
+    """Kaltura's size is the promise; a source that has another one is no proof."""
+    with pytest.raises(SizeMismatchError):
+        run_one(job("a", 5), lake, OPTIONS, open_source=Sources(a=b"123456"))
+    assert names(lake) == []
+
+
+def test_checksum_of_the_way_is_given_to_the_sink(lake):
+    """A store that can check what it stored is asked to."""
+    asked = []
+    begin = lake.sink.begin
+
+    def spying(*args, **more):
+        upload = begin(*args, **more)
+        commit = upload.commit
+        upload.commit = lambda **wanted: asked.append(wanted) or commit(**wanted)
+        return upload
+
+    lake.sink.begin = spying
+    outcome = run_one(job("a", 5), lake, OPTIONS, open_source=Sources(a=b"12345"))
+    assert asked == [{"if_absent": False, "checksum": outcome.checksum}]
+
+
+@pytest.mark.parametrize("options", [OVERWRITE, FAIL])
+def test_manifest_is_not_read_when_it_decides_nothing(disk, options):
+    """What is overwritten or refused anyway needs no record."""
+    disk.store.write("a.mp4", b"12345")
+    disk.store.read = None
+    outcomes = list(run([job("a", 5)], disk, options, open_source=Sources(a=b"12345")))
+    assert [outcome.outcome for outcome in outcomes] == ["replaced" if options is OVERWRITE else "failed"]
+
+
+def test_damage_elsewhere_does_not_keep_a_small_plan_from_adopting(disk):
+    """Only what may be about the plan's own files matters."""
+    disk.store.write("a.mp4", b"12345")
+    disk.store.write("_kaltura/manifest/dt=2026-11-20/x.jsonl", b'{"schemaVersion":1,"path":"b.mp4",\n')
+    assert run_one(job("a", 5), disk, OPTIONS, open_source=Sources()).outcome == "adopted"
+
+
+def test_replanned_job_may_not_take_a_name_of_the_same_plan(lake):
+    """Two assets never share a file, whenever that turns out."""
+    fresh = job("a", 6, version="12", key="x.mp4")
+    stale = job("a", 5, refresh=lambda: fresh)
+    changed = BytesSource(b"12345", error=SourceChangedError("new version"))
+    sources = Sources(b=b"12345", a=changed)
+    first, second = run([job("b", 5, key="x.mp4"), stale], lake, OPTIONS, open_source=sources)
+    assert (first.outcome, second.outcome) == ("downloaded", "failed")
+    assert isinstance(second.error, KeyCollisionError)
+    assert lake.store.read("x.mp4") == b"12345"
 
 
 def test_changed_source_is_planned_anew_once(lake):

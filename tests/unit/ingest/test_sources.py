@@ -9,7 +9,12 @@ import pytest
 
 from airflow_provider_kaltura.api.models import MediaUrl
 from airflow_provider_kaltura.ingest.sources import HttpSources
-from airflow_provider_kaltura.transfer.errors import RedirectRefusedError, SourceExpiredError, SourceUnavailableError
+from airflow_provider_kaltura.transfer.errors import (
+    RedirectRefusedError,
+    SourceChangedError,
+    SourceExpiredError,
+    SourceUnavailableError,
+)
 from tests.unit.ingest.fakes import job
 
 DATA = b"0123456789"
@@ -97,6 +102,36 @@ def test_known_size_costs_no_request(server, sources):
     assert (server.asked, urls.stale) == ([], [])
     assert read(source) == DATA
     assert urls.stale == [None]
+
+
+def test_refused_url_is_asked_for_anew(server, sources):
+    """The resolver learns which URL stopped working, and that one is not used again."""
+    server.script = [403]
+    urls = Urls(server)
+    source = sources(planned(urls, size_bytes=len(DATA)))
+    with pytest.raises(SourceExpiredError):
+        read(source)
+    assert read(source) == DATA
+    assert urls.stale == [None, f"{urls.base}/1"]
+
+
+def of_version_2(server):
+    """Give a resolver whose URL names version 2."""
+    url = f"http://127.0.0.1:{server.server_port}/entryId/0_e/v/2/flavorId/0_f"
+    return lambda *, stale=None: MediaUrl(url=stale or url)
+
+
+@pytest.mark.parametrize("version", ["2", ""])
+def test_url_of_the_planned_or_an_unknown_version_is_read(server, sources, version):
+    """The version is proved by the URL's path where both are known."""
+    assert read(sources(planned(of_version_2(server), size_bytes=len(DATA), version=version))) == DATA
+
+
+def test_url_of_another_version_is_refused_before_a_request(server, sources):
+    """Old versions go on being served, so only the path can tell."""
+    with pytest.raises(SourceChangedError):
+        read(sources(planned(of_version_2(server), size_bytes=len(DATA), version="12")))
+    assert server.asked == []
 
 
 def test_unknown_size_is_probed_and_the_url_kept(server, sources):
