@@ -52,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         library, notes = _library(arguments)
     except ModuleNotFoundError as error:
-        if error.name not in _NEEDS:
+        name = (error.name or "").partition(".")[0]
+        if name not in _NEEDS:
             raise
         sys.stderr.write(
-            f"The sandbox needs {error.name}, which is not installed. "
+            f"The sandbox needs {name}, which is not installed. "
             "Install it with: pip install 'airflow-provider-kaltura[sandbox]'\n"
         )
         return 2

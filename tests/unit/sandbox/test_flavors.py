@@ -193,7 +193,7 @@ def test_flavors_come_with_their_params(ask, control):
 
 
 @pytest.mark.usefixtures("film")
-def test_signed_urls_expire_after_their_uses(ask, control, running, http):
+def test_signed_urls_expire_after_their_uses(ask, running, http):
     """A signed URL is good for so many requests, then refused; asking again gives another one."""
     running.control.sign_urls(2, status=410)
     session = {"ks": ask("session.start", session=None, partnerId=PARTNER, secret="the admin secret", type=2)}
