@@ -100,6 +100,7 @@ class _Copy:
     fetched_bytes: int = 0
     opens: int = 0
     resumes: int = 0
+    read_bytes: int = READ_BYTES
     buffer: memoryview = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +116,8 @@ class _Copy:
             except SourceError as error:
                 wait = budget.spend(error, cursor.position)
                 self.resumes += 1
+                # What a broken read had got already is lost: a line that never lasts for a long read gets short ones.
+                self.read_bytes = max(1, self.read_bytes // 16)
                 if isinstance(error, (RangeIgnoredError, SourceLengthError)):
                     self.done_bytes -= cursor.position - wanted.start
                     cursor = _Cursor(wanted.start, self.sha)
@@ -130,12 +133,13 @@ class _Copy:
             while cursor.position < stop:
                 part = plan.part_range(cursor.position // self.part_bytes, self.size_bytes, self.part_bytes)
                 # A part cut in the middle is gone on with, not fetched again: its beginning is still in the buffer.
-                window = self.buffer[cursor.position - part.start : part.size_bytes][:READ_BYTES]
+                window = self.buffer[cursor.position - part.start : part.size_bytes][: self.read_bytes]
                 count = stream.readinto(window)
                 if count == 0:
                     break
                 cursor.position += count
                 self.fetched_bytes += count
+                self.read_bytes = min(READ_BYTES, self.read_bytes * 2)
                 self._advance(count)
                 if cursor.position == part.stop:
                     self._put(part, cursor)

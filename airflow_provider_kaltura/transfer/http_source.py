@@ -91,15 +91,14 @@ class HttpSource:
         # HTTP ranges include both ends (RFC 9110, 14.1.2); ours are half-open.
         answer = self._ask({} if is_whole and not self._by_range else {"Range": f"bytes={start}-{stop - 1}"})
         with self._dropped_on_error(answer):
-            promised = self._prove(answer, wanted, is_whole=is_whole)
-        return HttpStream(
-            answer.response,
-            wanted.size_bytes,
-            promised=promised,
-            host=answer.host,
-            refused=partial(self._renounce, answer.asked),
-            unproved=self._ask_by_range,
-        )
+            return HttpStream(
+                answer.response,
+                wanted.size_bytes,
+                promised=self._prove(answer, wanted, is_whole=is_whole),
+                host=answer.host,
+                refused=partial(self._renounce, answer.asked),
+                unproved=self._ask_by_range,
+            )
 
     def size_told(self) -> int:
         """

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Partial:
+    key: str
     size_bytes: int
     part_bytes: int
     content: bytearray
@@ -262,11 +263,11 @@ class MemorySink:
         attributes = replace(attributes) if attributes else ObjectAttributes()
         if state is None:
             token = secrets.token_hex(8)
-            partial = _Partial(size_bytes, part_bytes, bytearray(size_bytes))
+            partial = _Partial(key, size_bytes, part_bytes, bytearray(size_bytes))
             self.store._partials[token] = partial  # noqa: SLF001 - the sink's own store
             return MemoryUpload(self.store, key, token, attributes)
         token = str(state.get("token"))
         earlier = self.store._partials.get(token)  # noqa: SLF001 - the sink's own store
-        if earlier is None or (earlier.size_bytes, earlier.part_bytes) != (size_bytes, part_bytes):
+        if earlier is None or (earlier.key, earlier.size_bytes, earlier.part_bytes) != (key, size_bytes, part_bytes):
             raise UploadStateError("the recorded upload is gone, or is for another object", key)
         return MemoryUpload(self.store, key, token, attributes)

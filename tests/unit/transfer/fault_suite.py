@@ -147,6 +147,9 @@ def lying_cases(seed: int) -> Iterator[Case]:
     }
     for kind, (script, expected) in after_a_cut.items():
         yield Case(kind, script, expected)
+    for framing in ("length", "close", "chunked"):
+        short = Fault(cut_after=10_000, with_reset=True, framing=framing)
+        yield Case(f"reset after each 10,000 bytes, {framing}", (short,) * ALWAYS)
     refused = Fault(status=403, body=b"expired")
     renewed = (cut, refused, None)
     changed = (cut, refused) + (Fault(content=same_size),) * ALWAYS

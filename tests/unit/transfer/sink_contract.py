@@ -252,7 +252,7 @@ class SinkContract(StoreContract):
         assert sink.store.read("dir/object.bin") == DATA
 
     def test_state_of_another_object_is_refused(self, sink):
-        """State is never gone on with for another size, or after its upload was discarded."""
+        """State is never gone on with for another size or name, or after its upload was discarded."""
         self.require(sink, "resumable")
         upload = begin(sink)
         put(upload, [0])
@@ -261,6 +261,8 @@ class SinkContract(StoreContract):
             begin(sink, data=DATA[:-1], state=state)
         with pytest.raises(UploadStateError):
             begin(sink, part=PART + 1, state=state)
+        with pytest.raises(UploadStateError):
+            begin(sink, key="dir/other.bin", state=state)
         upload.discard()
         with pytest.raises(UploadStateError):
             begin(sink, state=state)

@@ -114,7 +114,7 @@ def test_requests_and_bytes_are_bounded(rows):
     assert max(row.requests for row in cut) <= 5
     assert min(row.sent_bytes for row in cut) == fault_suite.SIZE
     assert max(row.sent_bytes for row in cut) <= 3 * fault_suite.SIZE
-    assert max(row.requests for row in rows) <= 20
+    assert max(row.requests for row in rows) <= 66
 
 
 @pytest.mark.usefixtures("no_proofs")
