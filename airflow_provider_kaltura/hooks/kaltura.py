@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.errors import KalturaError
-from airflow_provider_kaltura.compat import BaseHook, get_async_connection, get_async_extra_dejson, mask_secret
+from airflow_provider_kaltura.compat import (
+    AirflowNotFoundException,
+    BaseHook,
+    get_async_connection,
+    get_async_extra_dejson,
+    mask_secret,
+)
 from airflow_provider_kaltura.exceptions import KalturaProviderError, airflow_errors, to_airflow
 from airflow_provider_kaltura.get_provider_info import get_provider_info
 from airflow_provider_kaltura.hooks.connection import client_config
@@ -113,6 +119,8 @@ class KalturaHook(BaseHook):
             return False, str(to_airflow(error))
         except KalturaProviderError as error:
             return False, str(error)
+        except AirflowNotFoundException:
+            return False, f"There is no connection {self.kaltura_conn_id!r}."
         return result.ok, result.message
 
     @staticmethod
