@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.config import AuthConfig, ClientConfig
 from airflow_provider_kaltura.api.facade import KalturaApi
+from airflow_provider_kaltura.ingest.sources import HttpSources
 from airflow_provider_kaltura.sandbox import small
+from airflow_provider_kaltura.sandbox.library import FLAVOR
 from airflow_provider_kaltura.sandbox.server import serve
+from tests.unit.ingest.fakes import memory_lake
+from tests.unit.ingest.landing import SOURCE
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,42 @@ def config(sandbox):
 def api(config):
     """The facade over that connection."""
     return KalturaApi(config)
+
+
+@pytest.fixture
+def sources(config):
+    """Connections for media, given up at the end."""
+    with HttpSources.of(config, sleep=lambda _: None) as made:
+        yield made
+
+
+@pytest.fixture
+def restored(sandbox):
+    """Put the flavor that a test changes back as it was."""
+    flavor = sandbox.library.assets[FLAVOR][SOURCE]
+    before = dict(flavor)
+    yield flavor
+    flavor.clear()
+    flavor.update(before)
+
+
+@pytest.fixture
+def sessions():
+    """Every KS that is met, as Airflow's masker learns it."""
+    met = []
+    learn = met.append
+    secrets.register(learn)
+    yield met
+    secrets.unregister(learn)
+
+
+@pytest.fixture(params=[True, False], ids=["metadata", "manifest"])
+def lake(request):
+    """A lake that remembers by object metadata, and one that has only the manifest."""
+    return memory_lake(with_metadata=request.param)
+
+
+@pytest.fixture
+def disk():
+    """A lake that has only the manifest."""
+    return memory_lake(with_metadata=False)

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow_provider_kaltura.api.models import MediaUrl
 from airflow_provider_kaltura.ingest.lake import Lake
-from airflow_provider_kaltura.ingest.models import AssetJob
+from airflow_provider_kaltura.ingest.manifest import rows
+from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
 from airflow_provider_kaltura.transfer.memory_sink import MemorySink
+from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -125,3 +127,36 @@ def memory_lake(*, with_metadata=True):
 class _Forgetful(MemorySink):
     def begin(self, key, *, attributes=None, **more):
         return super().begin(key, **more)
+
+
+OPTIONS = RunOptions()
+
+
+FAIL = RunOptions(if_exists="fail")
+
+
+OVERWRITE = RunOptions(if_exists="overwrite")
+
+
+def metadata(asset_id="a", version="2"):
+    """What the planner writes beside the bytes."""
+    return ObjectAttributes(metadata={"kaltura-flavor": asset_id, "kaltura-version": version})
+
+
+def names(lake):
+    """Give the keys outside our own folder."""
+    return [stat.key for stat in lake.store.list("") if not stat.key.startswith("_kaltura/")]
+
+
+def recorded_outcomes(lake):
+    """Give what the manifest says, in order."""
+    return [row.outcome for row in sorted(rows(lake.store), key=lambda row: row.observed_at)]
+
+
+def raising(error):
+    """Make a function that raises, whatever it is given."""
+
+    def fail(*_args, **_more):
+        raise error
+
+    return fail

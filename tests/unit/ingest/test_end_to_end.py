@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.errors import FlavorNotReadyError, NoFlavorsError, NotFoundError
 from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import RunOptions
-from airflow_provider_kaltura.ingest.plan import plan_download, plan_entry, plan_url
-from airflow_provider_kaltura.ingest.resolve import parse_download, parse_wanted, resolve
+from airflow_provider_kaltura.ingest.plan import plan_entry
+from airflow_provider_kaltura.ingest.resolve import parse_wanted, resolve
 from airflow_provider_kaltura.ingest.run import run, run_one
-from airflow_provider_kaltura.ingest.sources import HttpSources
 from airflow_provider_kaltura.ingest.watch import FlavorWatch
 from airflow_provider_kaltura.sandbox import lifecycle, small
-from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
+from airflow_provider_kaltura.sandbox.library import FLAVOR
 from airflow_provider_kaltura.stores import open_lake
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import TargetExistsError
+from tests.unit.ingest.landing import OPTIONS, SOURCE, content, files, landed, media_requests, replace_file
 from tests.unit.ingest.loops import run_virtually
-
-SOURCE = small.flavor_id_of(small.READY, 0)
-OPTIONS = RunOptions(run_id="scheduled__2026-11-21T00:00:00+00:00", task_id="load")
-
-
-@pytest.fixture
-def sources(config):
-    """Connections for media, given up at the end."""
-    with HttpSources.of(config, sleep=lambda _: None) as made:
-        yield made
 
 
 @pytest.fixture
@@ -46,53 +34,6 @@ def load(tmp_path, api, sources):
         return run_one(job, open_lake(destination.root), RunOptions(**options), open_source=sources)
 
     return load_one
-
-
-@pytest.fixture
-def restored(sandbox):
-    """Put the flavor that a test changes back as it was."""
-    flavor = sandbox.library.assets[FLAVOR][SOURCE]
-    before = dict(flavor)
-    yield flavor
-    flavor.clear()
-    flavor.update(before)
-
-
-@pytest.fixture
-def sessions():
-    """Every KS that is met, as Airflow's masker learns it."""
-    met = []
-    learn = met.append
-    secrets.register(learn)
-    yield met
-    secrets.unregister(learn)
-
-
-def content(sandbox, flavor_id=SOURCE, version="2"):
-    """Give the bytes that the sandbox has for a flavor."""
-    return sandbox.library.file(flavor_id, version).read()
-
-
-def replace_file(sandbox, version="12", data=b"another film" * 1000):
-    """Give the ready entry's source a new file, as setContent does."""
-    lifecycle.store_flavor_file(sandbox.library, SOURCE, StoredFile(SOURCE, version, len(data), "mp4", data=data))
-    return data
-
-
-def files(folder):
-    """List what stands in a folder outside our own, hidden and temporary names included."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in found if path.parts[0] != "_kaltura")
-
-
-def landed(outcome):
-    """Read the file that an outcome is about."""
-    return Path(outcome.job.path).read_bytes()
-
-
-def media_requests(sandbox):
-    """Count what was asked of the media URLs."""
-    return len([record for record in sandbox.log.records() if "serveFlavor" in str(record.as_dict())])
 
 
 @pytest.mark.parametrize("flavor", ["source", "best", "smallest", "web", "params:4", "height<=200", "id:0_readyf2"])
@@ -298,84 +239,6 @@ def test_resolving_one_entry_is_one_request(api, sandbox):
     before = len(list(sandbox.log.records()))
     resolve(api, small.READY, "source")
     assert len(list(sandbox.log.records())) == before + 1
-
-
-@pytest.fixture
-def pushed(api):
-    """What the URL operator pushes for the ready entry's source."""
-    found = resolve(api, small.READY, "source")
-    return {
-        "entryId": found.entry.id,
-        "flavorId": found.asset.id,
-        "fileSize": found.asset.size_bytes,
-        "version": found.asset.version,
-        "downloadUrl": api.media_url(found.asset, found.entry).url,
-    }
-
-
-@pytest.fixture
-def load_pushed(tmp_path, api, sources):
-    """Download what was pushed, the way the operator does."""
-
-    def load_one(download):
-        destination = Destination.parse(f"{tmp_path}/{{flavorId}}.{{format}}")
-        job = plan_download(api, parse_download(download), destination)
-        return run_one(job, open_lake(destination.root), OPTIONS, open_source=sources)
-
-    return load_one
-
-
-@pytest.mark.parametrize("form", [lambda it: it, repr, lambda it: [it], lambda it: {**it, "downloadUrl": None}])
-def test_pushed_dict_lands_in_every_form_that_airflow_gives(load_pushed, pushed, sandbox, form):
-    """As it is, as Jinja writes it, as the sensor's list of one, and without a URL."""
-    outcome = load_pushed(form(pushed))
-    assert landed(outcome) == content(sandbox)
-    assert outcome.verified == "full"
-
-
-def test_pushed_url_is_used_while_nothing_changed(load_pushed, pushed, sandbox):
-    """No second getUrl is asked for."""
-    before = len(list(sandbox.log.records()))
-    load_pushed(pushed)
-    asked = [str(record.as_dict()) for record in list(sandbox.log.records())[before:]]
-    assert not [record for record in asked if "getUrl" in record]
-    assert len(asked) == 3
-
-
-def test_pushed_url_that_is_refused_is_asked_for_anew(load_pushed, pushed, sandbox):
-    """Expired URLs are common; the flavor id finds another."""
-    wrong = f"{sandbox.base_url}/p/{small.PARTNER_ID}/sp/100100/serveFlavor/entryId/{small.READY}/v/2/flavorId/0_none"
-    outcome = load_pushed({**pushed, "downloadUrl": wrong})
-    assert landed(outcome) == content(sandbox)
-
-
-def test_pushed_version_that_is_history_is_not_fetched(load_pushed, pushed, sandbox, restored):
-    """The old URL would still serve the old file; the result tells the version that was fetched."""
-    data = replace_file(sandbox)
-    outcome = load_pushed(pushed)
-    assert outcome.job.version == restored["version"] == "12"
-    assert landed(outcome) == data
-
-
-def test_pushed_flavor_that_is_converting_again_is_not_ready(load_pushed, pushed, restored, tmp_path):
-    """A reconversion takes the file away under the same id and version."""
-    restored["status"] = lifecycle.CONVERTING
-    with pytest.raises(FlavorNotReadyError):
-        load_pushed(pushed)
-    assert files(tmp_path) == []
-
-
-def test_bare_url_lands_by_its_content_length(pushed, sandbox, sources, tmp_path):
-    """Ids and version come from the URL's path, and the result says that the length was the only proof."""
-    destination = Destination.parse(f"{tmp_path}/")
-    bare = parse_download(pushed["downloadUrl"])
-    outcomes = [
-        run_one(plan_url(bare, destination), open_lake(destination.root), OPTIONS, open_source=sources)
-        for _ in range(2)
-    ]
-    assert [(one.outcome, one.verified) for one in outcomes] == [("downloaded", "length"), ("skipped", "length")]
-    assert outcomes[0].job.version == "2"
-    assert (tmp_path / small.READY / f"{SOURCE}.mp4").read_bytes() == content(sandbox)
 
 
 def test_plan_of_several_entries_lands_with_one_manifest_file(api, sandbox, sources, tmp_path):
