@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# A pipe must not make anybody wait for its other end.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -84,7 +87,7 @@ def _make_folder(path: Path) -> None:
         # A new folder's name is lost with the power unless the folder above it was flushed.
         above = os.open(path.parent, _DIRECTORY)
         try:
-            os.fsync(above)
+            flush_folder(above)
         finally:
             os.close(above)
 
@@ -110,6 +113,35 @@ def failures_named(key: str) -> Iterator[None]:
         raise SinkError(f"the disk refused: {error.strerror or error}", key) from error
 
 
+def flush_folder(descriptor: int) -> None:
+    """
+    Put the names in a folder on the disk, where its file system can do that apart from the files.
+
+    :param descriptor: Of the folder.
+    :raises OSError: The disk failed.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}:
+            raise
+
+
+def stat_inside(folder: int, name: str, root: Path, key: str) -> os.stat_result:
+    """
+    Look at a file, unless it is a symbolic link out of the root.
+
+    :param folder: Descriptor of its folder.
+    :param name: Name in the folder.
+    :param root: What it may not leave.
+    :param key: Name below the root, for messages.
+    :returns: What the file system says.
+    :raises InvalidKeyError: It leads out of the root.
+    """
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return _target_inside(root, key).stat() if stat.S_ISLNK(found.st_mode) else found
+
+
 def open_inside(folder: int, name: str, root: Path, key: str) -> int:
     """
     Open a file to read it, unless it is a symbolic link out of the root.
@@ -122,11 +154,15 @@ def open_inside(folder: int, name: str, root: Path, key: str) -> int:
     :raises InvalidKeyError: It leads out of the root.
     """
     try:
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        return os.open(name, _READ, dir_fd=folder)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
+    return os.open(_target_inside(root, key), _READ)
+
+
+def _target_inside(root: Path, key: str) -> Path:
     target = (root / key).resolve()
     if not target.is_relative_to(root.resolve()):
         raise InvalidKeyError("a symbolic link leads out of the root", key)
-    return os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return target

@@ -19,7 +19,7 @@ from airflow_provider_kaltura.transfer.errors import (
     UploadStateError,
 )
 from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name, split_key
-from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named
+from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named, flush_folder
 from airflow_provider_kaltura.transfer.local_store import (
     LocalStore,
     describe,
@@ -153,7 +153,7 @@ class LocalUpload:
                 put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent, is_locked=is_locked)
             found = describe(self._key, os.fstat(descriptor))
             if self._durable:
-                os.fsync(folder)
+                flush_folder(folder)
             else:
                 self._committed(self._key)
         self._close()
@@ -301,7 +301,7 @@ class LocalSink:
                 folders[key.rpartition("/")[0]] = key
             for key in folders.values():
                 with self.root.folder_of(key, create=False) as (folder, _), failures_named(key):
-                    os.fsync(folder)
+                    flush_folder(folder)
         except BaseException:
             with self._lock:
                 self._unsynced |= keys

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError, TargetExistsError
 from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name
-from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named, open_inside
+from airflow_provider_kaltura.transfer.local_paths import (
+    LocalRoot,
+    failures_named,
+    flush_folder,
+    open_inside,
+    stat_inside,
+)
 from airflow_provider_kaltura.transfer.protocols import ObjectStat
 
 if TYPE_CHECKING:
@@ -48,8 +54,8 @@ class LocalStore:
         :raises InvalidKeyError: The name is none, or leads out of the root.
         """
         try:
-            with self._opened(key) as descriptor:
-                found = os.fstat(descriptor)
+            with self.root.folder_of(key, create=False) as (folder, name), failures_named(key):
+                found = stat_inside(folder, name, self.root.path, key)
         except ObjectMissingError:
             return None
         return describe(key, found) if modes.S_ISREG(found.st_mode) else None
@@ -98,7 +104,7 @@ class LocalStore:
             except BaseException:
                 remove(folder, temporary)
                 raise
-            os.fsync(folder)
+            flush_folder(folder)
         return describe(key, found)
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:
@@ -109,9 +115,9 @@ class LocalStore:
         :returns: Descriptions in order of key.
         """
         folder, _, _ = prefix.rpartition("/")
-        base = self.root.path / folder
-        if any(part in {"", ".", ".."} for part in folder.split("/")) and folder:
-            return iter(())
+        base = self.root.path.resolve() / folder
+        if base.resolve() != base:
+            return iter(())  # through a link, or with "..": no key begins like this
         return _walk(base, f"{folder}/" if folder else "", prefix)
 
     def delete(self, key: str) -> None:

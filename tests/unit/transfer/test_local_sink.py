@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 
 import pytest
@@ -222,70 +221,6 @@ def test_state_that_was_tampered_with_is_refused(sink, change):
     put(upload, [0])
     with pytest.raises(UploadStateError):
         begin(sink, state={**upload.state(), **change})
-    upload.discard()
-
-
-def test_permissions_follow_the_umask(sink):
-    """A file gets the permissions that any program's new file gets."""
-    before = os.umask(0o027)
-    try:
-        upload_whole(sink, "a")
-        sink.store.write("b", b"x")
-    finally:
-        os.umask(before)
-    assert [stat.S_IMODE((sink.root.path / name).stat().st_mode) for name in "ab"] == [0o640, 0o640]
-
-
-def test_a_link_out_of_the_root_is_not_followed(sink, tmp_path):
-    """A folder or file that is a symbolic link to elsewhere is refused for reading and writing."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "secret").write_bytes(b"secret")
-    sink.root.path.mkdir()
-    (sink.root.path / "link").symlink_to(outside)
-    (sink.root.path / "file").symlink_to(outside / "secret")
-    for attempt in (
-        lambda: begin(sink, "link/x"),
-        lambda: begin(sink, "link/deeper/x"),
-        lambda: sink.store.write("link/x", b""),
-        lambda: sink.store.read("link/secret"),
-        lambda: sink.store.read("file"),
-        lambda: sink.store.stat("file"),
-        lambda: sink.store.delete("link/secret"),
-    ):
-        with pytest.raises(InvalidKeyError):
-            attempt()
-    assert [path.name for path in outside.iterdir()] == ["secret"]
-    assert list(sink.store.list("link")) == []
-
-
-def test_a_link_within_the_root_is_followed(sink):
-    """A link that stays below the root is the user's own order."""
-    (sink.root.path / "real").mkdir(parents=True)
-    (sink.root.path / "link").symlink_to("real")
-    upload_whole(sink, "link/a")
-    assert (sink.root.path / "real" / "a").read_bytes() == DATA
-
-
-def test_a_link_in_the_place_of_the_target_is_replaced(sink, tmp_path):
-    """A commit never writes through a link that has the final name."""
-    victim = tmp_path / "victim"
-    victim.write_bytes(b"untouched")
-    sink.root.path.mkdir()
-    (sink.root.path / "a").symlink_to(victim)
-    upload_whole(sink, "a")
-    assert victim.read_bytes() == b"untouched"
-    assert sink.store.read("a") == DATA
-
-
-def test_a_dangling_link_counts_as_standing_there(sink):
-    """With if_absent even a link to nowhere is something."""
-    sink.root.path.mkdir()
-    (sink.root.path / "a").symlink_to("nowhere")
-    upload = begin(sink, "a")
-    put(upload, range(4))
-    with pytest.raises(TargetExistsError):
-        upload.commit(if_absent=True)
     upload.discard()
 
 
