@@ -223,7 +223,8 @@ class StandaloneAirflow:
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return an XCom as the REST API gives it."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.api("GET", path)["value"]
+        options = {"stringify": "false"} if self.version == "v1" else {}
+        return self.api("GET", path, params=options)["value"]
 
     def wait(self, dag_id: str, run_id: str, timeout_seconds: float = 300) -> tuple[str, dict[str, set[str]]]:
         """
