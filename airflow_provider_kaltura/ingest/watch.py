@@ -207,9 +207,7 @@ class FlavorWatch:
             return await self._answer(waiter, deadline)
         finally:
             self._waiters.discard(waiter)
-            if waiter.answer.done() and not waiter.answer.cancelled():
-                # It may have ended between two steps of a wait that was cancelled.
-                waiter.answer.exception()
+            # It may have ended between two steps of a wait that was cancelled; this keeps asyncio from complaining.
             waiter.answer.cancel()
             self._changed.set()
 

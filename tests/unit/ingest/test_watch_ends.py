@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -214,3 +215,25 @@ def test_answer_without_an_entry_is_one_failed_look():
 
     with pytest.raises(KalturaTransportError, match="left out"):
         run_virtually(main())
+
+
+def test_error_that_meets_a_cancelled_wait_is_no_noise_in_the_log():
+    """Nobody is left to take it, and nobody need know."""
+    noise = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: noise.append(context["message"]))
+        watch = make_watch(FakeApi())
+        task = asyncio.ensure_future(watch.wait("e", "source", deadline=START + 1000))
+        await asyncio.sleep(1)
+        (waiter,) = watch._waiters
+        task.cancel()
+        waiter.answer.set_exception(KalturaTransportError("late"))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del waiter, task
+        gc.collect()
+
+    run_virtually(main())
+    assert noise == []
