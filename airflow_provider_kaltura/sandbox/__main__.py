@@ -46,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: Arguments, those of the process by default.
     :returns: Exit status: 0 after being stopped, 2 when something is missing.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    for name in ("fixture", "tls_cert", "tls_key"):
+        path = getattr(arguments, name)
+        if path is not None and not path.is_file():
+            parser.error(f"--{name.replace('_', '-')}: there is no file {path}")
     try:
         from airflow_provider_kaltura.sandbox import server  # noqa: PLC0415 - needs the extra
 
@@ -78,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         server.run(library, options, ready)
     except KeyboardInterrupt:
         return 0
+    except OSError as error:
+        parser.error(f"cannot listen at {arguments.host}:{arguments.port}: {error.strerror}")
     return 0
 
 

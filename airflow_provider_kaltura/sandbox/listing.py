@@ -153,6 +153,16 @@ def any_of(single: Test) -> Test:
     return test
 
 
+def not_any(single: Test) -> Test:
+    """Match objects that *single* matches for none of the comma-separated values."""
+
+    def test(value: object, now: int) -> Match:
+        match = any_of(single)(value, now)
+        return lambda item: not match(item)
+
+    return test
+
+
 def all_of(single: Test) -> Test:
     """Match objects that *single* matches for all comma-separated values."""
 

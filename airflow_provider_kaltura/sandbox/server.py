@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30.0
 _TICK_SECONDS = 0.1
+_ANY = "0.0.0.0"  # noqa: S104 - compared with, not listened at
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _prepare(library: Library, options: Options, ready: Callable[[], None]) -> t
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((options.host, options.port))
-    host = f"{options.host}:{listener.getsockname()[1]}"
+    name = "127.0.0.1" if options.host == _ANY else options.host
+    host = f"{name}:{listener.getsockname()[1]}"
     scheme = "https" if options.tls_cert else "http"
     control = Control(library)
     pace = Pace(options.latency_ms / 1000, options.action_ms / 1000)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kaltura.sandbox import enums, listing
+from airflow_provider_kaltura.sandbox import enums, lifecycle, listing
 from airflow_provider_kaltura.sandbox.errors import ApiError, not_allowed
+from airflow_provider_kaltura.sandbox.library import DELETED
 from airflow_provider_kaltura.sandbox.parameters import is_set, text
 from airflow_provider_kaltura.sandbox.services import filters
 from airflow_provider_kaltura.sandbox.services.registry import Access, action, list_response
@@ -198,11 +199,17 @@ def _check_updatable(given: Json, class_name: str) -> None:
             raise ApiError("PROPERTY_VALIDATION_NOT_UPDATABLE", PROP_NAME=f"{class_name}::{name}")
 
 
-def _update(call: Call, given: Json, class_name: str) -> Json:
+def _editable(call: Call) -> Json:
+    """Return the entry if the caller may change it: admins, its owner, and who has edit for it."""
     entry, session = entry_of(call), call.session
     owns = session is not None and session.user_id == entry.get("userId")
     if session is None or not (session.is_admin or owns or session.allows("edit", entry["id"])):
         raise not_allowed()
+    return entry
+
+
+def _update(call: Call, given: Json, class_name: str) -> Json:
+    entry = _editable(call)
     _check_updatable(given, class_name)
     entry.update({name: text(given[name]) for name in _UPDATABLE if name in given})
     entry["updatedAt"] = call.library.now
@@ -219,6 +226,22 @@ def update_media(call: Call) -> Json:
 def update_entry(call: Call) -> Json:
     """Change texts of an entry."""
     return _update(call, call.object("baseEntry"), "KalturaBaseEntry")
+
+
+def _delete(call: Call) -> None:
+    lifecycle.set_entry_status(call.library, _editable(call)["id"], DELETED)
+
+
+@action("media", "delete", "entryId", access=Access.LIST)
+def delete_media(call: Call) -> None:
+    """Delete an entry; it stays as a tombstone."""
+    _delete(call)
+
+
+@action("baseEntry", "delete", "entryId", access=Access.LIST)
+def delete_entry(call: Call) -> None:
+    """Delete an entry; it stays as a tombstone."""
+    _delete(call)
 
 
 @action("media", "add", "entry", access=Access.LIST)

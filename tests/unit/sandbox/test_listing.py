@@ -101,6 +101,8 @@ def test_a_user_session_lists_its_own_entries(ask, make_ks):
         ({"categoriesIdsMatchOr": "1"}, ["0_picture"]),
         ({"categoriesMatchOr": "films"}, ["0_joes", "0_picture"]),
         ({"categoriesMatchOr": "films>short"}, ["0_joes"]),
+        ({"categoriesIdsNotContains": "1"}, ["0_ready", "0_joes"]),
+        ({"categoriesNotContains": "films"}, ["0_ready"]),
         ({"categoryAncestorIdIn": "1"}, ["0_joes", "0_picture"]),
         ({"categoryAncestorIdIn": "2"}, ["0_joes"]),
         ({"durationGreaterThan": 10}, ["0_joes"]),
@@ -276,3 +278,14 @@ def test_a_new_entry_has_no_content(ask):
     assert ask("media.get", entryId=added["id"])["name"] == "n"
     assert ask.code("media.add", {"entry": {"name": "n"}}) == "PROPERTY_VALIDATION_CANNOT_BE_NULL"
     assert ask.code("media.add", {"entry": {"mediaType": 77}}) == "INVALID_ENUM_VALUE"
+
+
+@pytest.mark.usefixtures("entries")
+def test_deleting_leaves_a_tombstone(ask, make_ks, clock):
+    """Only who may change an entry may delete it; then it is listed as deleted, from that moment."""
+    clock.advance(100)
+    assert ask("media.delete", entryId="0_joes", session=make_ks(0, "eve"))["args"]["ERR_CODE"] == "-4"
+    assert ask("media.delete", entryId="0_joes", session=make_ks(0, "joe")) is None
+    deleted = ask("media.list", {"filter": {"statusEqual": 3, "orderBy": "-updatedAt"}})["objects"][0]
+    assert (deleted["id"], deleted["updatedAt"]) == ("0_joes", clock.now)
+    assert ask.code("media.get", entryId="0_joes") == "ENTRY_ID_NOT_FOUND"

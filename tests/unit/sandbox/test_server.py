@@ -201,3 +201,20 @@ def test_control_tells_what_was_asked(control_url, http, running):
     assert first["parameters"]["2"]["entryId"] == "0_x"
     assert (second["path"], second["headers"]["range"]) == ("/p/7/sp/700/serveFlavor/flavorId/0_f", "bytes=0-1")
     assert http.delete(f"{control_url}/requests").json() == []
+
+
+@pytest.mark.parametrize("option", ["--fixture", "--tls-cert"])
+def test_a_missing_file_is_named(option, capsys):
+    """The program says which file isn't there."""
+    with pytest.raises(SystemExit):
+        program.main([option, "/nowhere/file.json"])
+    assert "/nowhere/file.json" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_named(running, capsys, pytestconfig):
+    """The program says where it can't listen."""
+    port = running.base_url.rpartition(":")[2]
+    recorded = str(pytestconfig.rootpath / "tests/conformance/fixture.json")
+    with pytest.raises(SystemExit):
+        program.main(["--port", port, "--fixture", recorded])
+    assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
