@@ -58,7 +58,8 @@ class Fault:
     """
     What one answer does wrong; the default does nothing wrong.
 
-    ``cut_at`` counts bytes of the object, ``cut_after`` bytes of this body. ``content`` serves other bytes, of another
+    ``cut_at`` counts bytes of the object, ``cut_after`` bytes of this body; a cut ends the connection in order, with a
+    reset, or not at all (silence, until the client gives up). ``content`` serves other bytes, of another
     length if so. ``declared`` is what the Content-Length says; ``body_delta`` makes the body itself longer or shorter.
     """
 
@@ -67,6 +68,7 @@ class Fault:
     cut_at: int | None = None
     cut_after: int | None = None
     with_reset: bool = False
+    with_silence: bool = False
     framing: str = "length"  # "length", "close" (no Content-Length) or "chunked"
     declared: int | None = None
     body_delta: int = 0
@@ -208,6 +210,8 @@ class MediaServer:
         if not whole and fault.with_reset:
             # Closing with a linger of 0 sends RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if not whole and fault.with_silence:
+            connection.recv(1)
         # A body that doesn't match what was declared ends with its connection: the client must not wait for more.
         return whole and fault.framing != "close" and (fault.declared in {None, len(body)})
 

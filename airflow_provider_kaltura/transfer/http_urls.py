@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from airflow_provider_kaltura.transfer.errors import RedirectRefusedError
 
-#: A path segment at least this long may be a session; shorter ones are names and ids.
-_SECRET_LENGTH = 40
+#: A query value or path segment at least this long may be a session (signed ones have more than 90 characters);
+#: shorter ones are names and ids, which a redirect to a CDN repeats.
+_SECRET_LENGTH = 64
 
 
 class ResolvedUrl(Protocol):
@@ -82,9 +83,8 @@ def next_url(first: ResolvedUrl, url: str, location: str) -> str:
 
 def _possible_secrets(url: str) -> set[str]:
     parts = urlsplit(url)
-    values = {value for _, value in parse_qsl(parts.query)}
-    segments = {segment for segment in unquote(parts.path).split("/") if len(segment) >= _SECRET_LENGTH}
-    return values | segments
+    texts = {value for _, value in parse_qsl(parts.query)} | set(unquote(parts.path).split("/"))
+    return {text for text in texts if len(text) >= _SECRET_LENGTH}
 
 
 def require_http(url: str, *, before: str | None) -> None:

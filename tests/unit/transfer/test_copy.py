@@ -186,6 +186,21 @@ def test_progress_is_told_after_each_read_and_ends_at_the_size():
     assert [done for done, _ in told] != sorted(done for done, _ in told)
 
 
+def test_progress_is_told_at_least_once_per_mebibyte():
+    """A large part on a slow line is no reason for silence."""
+    data, told = bytes(3 << 20), []
+    run(FlakySource(data), data=data, part=8 << 20, progress=lambda done, _total: told.append(done))
+    assert told == [1 << 20, 2 << 20, 3 << 20]
+
+
+def test_reads_get_short_after_a_break_and_long_again():
+    """A broken read loses what it had got, so that the next ones ask for less; each that succeeds asks for more."""
+    data, told = bytes(5 << 20), []
+    source = FlakySource(data, breaks=[SourceUnavailableError("busy")])
+    run(source, data=data, part=8 << 20, progress=lambda done, _total: told.append(done))
+    assert told[:6] == [(1 << 16) * number for number in (1, 3, 7, 15, 31, 47)]
+
+
 def test_a_source_of_another_size_is_refused_before_the_first_byte():
     """The size known from elsewhere decides."""
     source = FlakySource(DATA[:-1])

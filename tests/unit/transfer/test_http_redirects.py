@@ -70,9 +70,10 @@ def test_a_session_never_goes_to_another_host(server, pool, place, encode):
 
 def test_a_session_may_be_left_behind_or_stay_on_its_host(server, pool):
     """A redirect elsewhere without the session is fine, as is one with it on the same host."""
-    url = FixedUrl(f"{server.base_url}/a?ks={SECRET}", needs_session=True)
+    url = FixedUrl(f"{server.base_url}/a-file-name-that-both-have.mp4?x=1&ks={SECRET}", needs_session=True)
     source = HttpSource(url, size_bytes=5_000, pool=pool)
-    server.again([redirect(f"/relocate/a?ks={SECRET}"), redirect(f"http://localhost:{server.port}/cdn?token=1")])
+    cdn = f"http://localhost:{server.port}/a-file-name-that-both-have.mp4?token=1"
+    server.again([redirect(f"/relocate/a?ks={SECRET}"), redirect(cdn)])
     assert read(source, 0, 5_000) == CONTENT.all()
     assert SECRET not in server.requests[2].head.decode()
 

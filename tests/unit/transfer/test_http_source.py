@@ -339,6 +339,19 @@ def test_silence_ends_by_timeout(server):
     go_on.set()
 
 
+@pytest.mark.parametrize("framing", ["length", "close", "chunked"])
+def test_silence_in_the_middle_is_gone_on_from(server, framing):
+    """A body that stops without ending is cut by the timeout, and the rest is asked for."""
+    server.again([Fault(cut_after=1_500, with_silence=True, framing=framing)])
+    with HttpPool(HttpOptions(read_timeout_seconds=0.3, proxies={})) as pool:
+        source, sink = HttpSource(FixedUrl(server.url), size_bytes=5_000, pool=pool), MemorySink()
+        upload = sink.begin("a", size_bytes=5_000, part_bytes=1_000)
+        copy(source, upload, size_bytes=5_000, part_bytes=1_000, sleep=lambda _: None)
+        upload.commit()
+    assert sink.store.read("a") == CONTENT.all()
+    assert len(server.requests) == 2
+
+
 def test_a_range_that_is_ignored_is_no_range(server, source):
     """The whole instead of a range is an error before its first byte."""
     server.again([Fault(ignore_range=True)])

@@ -280,7 +280,10 @@ def test_sync_forgets_what_was_deleted(tmp_path):
     sink.sync()
 
 
-def test_each_file_is_flushed_before_its_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "write", [lambda sink: upload_whole(sink, "a"), lambda sink: sink.store.write("a", b"x")], ids=["sink", "store"]
+)
+def test_each_file_is_flushed_before_its_name(tmp_path, monkeypatch, write):
     """The order is bytes, flush, name, flush of the folder."""
     order = []
 
@@ -289,7 +292,7 @@ def test_each_file_is_flushed_before_its_name(tmp_path, monkeypatch):
 
     for name in ("fsync", "rename"):
         monkeypatch.setattr(local_sink.os, name, noted(name, getattr(os, name)))
-    upload_whole(LocalSink(tmp_path), "a")
+    write(LocalSink(tmp_path))
     assert order == ["fsync", "rename", "fsync"]
 
 
