@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_kaltura.api.errors import KalturaError, KalturaTransportError, NotFoundError, NotReadyError
+from airflow_provider_kaltura.api.errors import (
+    ConfigurationError,
+    KalturaError,
+    KalturaTransportError,
+    NotFoundError,
+    NotReadyError,
+)
 from airflow_provider_kaltura.api.ids import check_id
 from airflow_provider_kaltura.api.models import CheckResult, Entry, EntrySnapshot, FlavorAsset, MediaUrl
 from airflow_provider_kaltura.api.runtime import runtime_of
@@ -58,7 +64,7 @@ class KalturaApi:
         from airflow_provider_kaltura.api.convert import entry_of  # noqa: PLC0415 - with the client
 
         check_id(entry_id)
-        entry = entry_of(_present(self.runtime.client().baseEntry.get(entry_id), "baseEntry.get", entry_id))
+        entry = entry_of(_present(self.runtime.shared_client().baseEntry.get(entry_id), "baseEntry.get", entry_id))
         _same(entry.id, entry_id, "baseEntry.get")
         return entry
 
@@ -72,7 +78,7 @@ class KalturaApi:
         wanted = _unique(entry_ids)
         found: dict[str, Entry] = {}
         for chunk in _chunks(wanted, _CHUNK):
-            _keep_entries(self.runtime.client().baseEntry.getByIds(",".join(chunk)), chunk, found)
+            _keep_entries(self.runtime.shared_client().baseEntry.getByIds(",".join(chunk)), chunk, found)
         return {entry_id: found[entry_id] for entry_id in wanted if entry_id in found}
 
     def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
@@ -100,7 +106,9 @@ class KalturaApi:
         from airflow_provider_kaltura.api.convert import flavor_of  # noqa: PLC0415 - with the client
 
         check_id(flavor_id, "flavor asset id")
-        asset = flavor_of(_present(self.runtime.client().flavorAsset.get(flavor_id), "flavorAsset.get", flavor_id))
+        asset = flavor_of(
+            _present(self.runtime.shared_client().flavorAsset.get(flavor_id), "flavorAsset.get", flavor_id)
+        )
         _same(asset.id, flavor_id, "flavorAsset.get")
         return asset
 
@@ -114,7 +122,7 @@ class KalturaApi:
         """
         check_id(entry_id)
         try:
-            return _ids(self.runtime.client().flavorAsset.getWebPlayableByEntryId(entry_id))
+            return _ids(self.runtime.shared_client().flavorAsset.getWebPlayableByEntryId(entry_id))
         except NotReadyError:
             return frozenset()
 
@@ -180,9 +188,13 @@ class KalturaApi:
         :param privileges: Instead of the connection's own privileges.
         :returns: A ``KalturaClient``; safe across threads; it renews its session by itself. Its errors are typed ones
             that are ``KalturaException`` or ``KalturaClientException`` too.
+        :raises ConfigurationError: *privileges* for a ready KS, which has its own.
+        :raises AuthError: The credentials were refused.
         """
         scope = default_scope(self.config)
         if privileges is not None:
+            if self.config.auth.method == "ks":
+                raise ConfigurationError("A ready KS has the privileges that it was made with; it can't get others.")
             scope = replace(scope, privileges=tuple(privileges))
         return self.runtime.client(scope)
 
@@ -196,7 +208,7 @@ class KalturaApi:
         """Fetch the flavor assets of these entries and, unless *entries* is None, the entries beside the first page."""
         if not chunks:
             return
-        client = self.runtime.client()
+        client = self.runtime.shared_client()
         pages = [_Page(chunk, 1, newest=True) for chunk in chunks]
         while pages:
             batch, pages = pages[: _MULTIREQUEST // 2], pages[_MULTIREQUEST // 2 :]
@@ -214,7 +226,7 @@ class KalturaApi:
     def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
         for chunk in _chunks(entry_ids, _MULTIREQUEST):
-            client = self.runtime.client()
+            client = self.runtime.shared_client()
             client.startMultiRequest()
             for entry_id in chunk:
                 client.flavorAsset.getWebPlayableByEntryId(entry_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from airflow_provider_kaltura.api import secrets
 
@@ -53,12 +53,9 @@ def redact(text: str) -> str:
     :returns: The same with ``***`` in the place of KSs (query, path, alone), of secrets known to this process, and of
         the whole query of signed URLs.
     """
-    for secret in secrets.known():
+    for secret in secrets.forms():
         if secret in text:
             text = text.replace(secret, HIDDEN)
-        encoded = quote(secret, safe="")
-        if encoded != secret and encoded in text:
-            text = text.replace(encoded, HIDDEN)
     text = _KS_V2.sub(HIDDEN, text)
     text = _KS_V1.sub(HIDDEN, text)
     text = _URL_QUERY.sub(_hide_signed_query, text)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ _MIN_LENGTH = 5  # shorter texts would blank out ordinary words; Airflow's maske
 _lock = threading.Lock()
 _callbacks: list[Callable[[str], None]] = []
 _known: OrderedDict[str, None] = OrderedDict()
+_forms: tuple[str, ...] | None = None
 
 
 def register(callback: Callable[[str], None]) -> None:
@@ -51,6 +53,7 @@ def announce(secret: str) -> None:
 
     :param secret: A KS, an admin secret, an application token.
     """
+    global _forms  # noqa: PLW0603 - a cache of what follows from _known
     if len(secret) < _MIN_LENGTH:
         return
     with _lock:
@@ -58,6 +61,7 @@ def announce(secret: str) -> None:
             _known.move_to_end(secret)
             return
         _known[secret] = None
+        _forms = None
         while len(_known) > _LIMIT:
             _known.popitem(last=False)
         callbacks = list(_callbacks)
@@ -65,10 +69,22 @@ def announce(secret: str) -> None:
         callback(secret)
 
 
-def known() -> tuple[str, ...]:
-    """Every secret that was announced, longest first, so that none is cut by a shorter one inside it."""
+def forget_all() -> None:
+    """Forget every secret met; for tests."""
+    global _forms  # noqa: PLW0603 - a cache of what follows from _known
     with _lock:
-        return tuple(sorted(_known, key=len, reverse=True))
+        _known.clear()
+        _forms = None
+
+
+def forms() -> tuple[str, ...]:
+    """Every secret as it is and percent-encoded, longest first, so that none is cut by a shorter one inside it."""
+    global _forms  # noqa: PLW0603 - a cache of what follows from _known
+    with _lock:
+        if _forms is None:
+            texts = {form for secret in _known for form in (secret, quote(secret, safe=""))}
+            _forms = tuple(sorted(texts, key=len, reverse=True))
+        return _forms
 
 
 def _after_fork() -> None:

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.api.errors import KalturaTransportError, TlsError
 
@@ -52,6 +53,7 @@ class Transport:
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
         self._owner = 0
+        self._routes: dict[tuple[str, str], tuple[bool | str | None, Any]] = {}
         self.requests_sent = 0
 
     def post(self, url: str, *, json: Any = None, data: Any = None, content_type: str | None = None) -> Answer:
@@ -92,18 +94,14 @@ class Transport:
         session = self._get_session()
         with self._lock:
             self.requests_sent += 1
-        # By hand, since Session.request would let REQUESTS_CA_BUNDLE win over the connection's own `verify`.
-        verify: bool | str | None = config.verify
-        settings = session.merge_environment_settings(url, dict(config.proxies or {}), True, None, None)
-        if verify is True:
-            verify = settings["verify"]
+        verify, proxies = self._route(session, url)
         request = _requests().Request(method, url, headers=dict(headers), json=json, data=data, auth=_no_auth)
         with _quiet():
             return session.send(
                 session.prepare_request(request),
                 timeout=(config.connect_timeout_seconds, config.read_timeout_seconds),
                 verify=verify,
-                proxies=settings["proxies"],
+                proxies=proxies,
                 allow_redirects=False,
                 stream=True,
             )
@@ -112,8 +110,21 @@ class Transport:
         """Close idle connections; the transport stays usable."""
         with self._lock:
             session, self._session = self._session, None
+            self._routes = {}
         if session is not None:
             session.close()
+
+    def _route(self, session: requests.Session, url: str) -> tuple[bool | str | None, Any]:
+        """Tell the CA and the proxies for a host; looked up once, since reading the environment takes 1 ms."""
+        parts = urlsplit(url)
+        host = (parts.scheme, parts.netloc)
+        if host not in self._routes:
+            config = self._config
+            # By hand, since Session.request would let REQUESTS_CA_BUNDLE win over the connection's own `verify`.
+            settings = session.merge_environment_settings(url, dict(config.proxies or {}), True, None, None)
+            verify = settings["verify"] if config.verify is True else config.verify
+            self._routes[host] = (verify, settings["proxies"])
+        return self._routes[host]
 
     def _get_session(self) -> requests.Session:
         with self._lock:

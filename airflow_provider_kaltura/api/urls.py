@@ -89,7 +89,7 @@ def _plain_url(runtime: Runtime, asset: FlavorAsset, entry: Entry) -> tuple[str,
     known = runtime.access_rules.get(profile)
     if known is not None and runtime.now() < known[0]:
         return _get_url(runtime, asset), known[1]
-    client = runtime.client()
+    client = runtime.shared_client()
     client.startMultiRequest()
     client.flavorAsset.getUrl(asset.id)
     client.accessControlProfile.get(profile)
@@ -118,7 +118,7 @@ def _has_rules(profile: object) -> bool | None:
 
 
 def _get_url(runtime: Runtime, asset: FlavorAsset) -> str:
-    return _announced(runtime.client().flavorAsset.getUrl(asset.id))
+    return _announced(runtime.shared_client().flavorAsset.getUrl(asset.id))
 
 
 def _announced(url: object) -> str:
@@ -152,7 +152,7 @@ def _alternative(
     if asset.status != FlavorStatus.READY:
         # getDownloadUrl takes READY exactly (recorded case flavors.getDownloadUrl_exporting).
         raise _useless(asset, f"{why}; getDownloadUrl needs the status READY") from refusal
-    url = _announced(runtime.client().flavorAsset.getDownloadUrl(asset.id))
+    url = _announced(runtime.shared_client().flavorAsset.getDownloadUrl(asset.id))
     if not url:
         raise _useless(asset, f"{why}; getDownloadUrl gave no URL") from refusal
     if failure := _try(runtime, url, asset):

@@ -59,7 +59,7 @@ def heard():
 def fresh_process():
     """Forget what earlier tests of this process have shared."""
     runtime.forget_all()
-    secrets._known.clear()
+    secrets.forget_all()
     yield
     for made in runtime._runtimes.values():
         made.transport.close()

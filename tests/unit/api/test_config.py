@@ -109,5 +109,5 @@ def test_the_memory_of_secrets_is_bounded():
     """A process that lives for months keeps the newest."""
     for number in range(5000):
         secrets.announce(f"secret-number-{number}")
-    assert len(secrets.known()) == 4096
-    assert "secret-number-4999" in secrets.known()
+    assert len(secrets.forms()) == 4096
+    assert "secret-number-4999" in secrets.forms()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 from airflow_provider_kaltura.api import errors
@@ -210,6 +213,48 @@ def test_a_closed_facade_can_go_on(double, api):
     api.close()
     assert api.get_entry("0_entry001")
     assert len({request.client_port for request in double.posts}) == 2
+
+
+def test_many_threads_get_their_own_answers(double, api):
+    """One facade, eight threads, all kinds of calls: every answer belongs to its question."""
+    double.actions[("baseentry", "get")] = lambda params: media_entry(params["entryId"])
+    double.actions[("baseentry", "getByIds")] = lambda params: [media_entry(params["entryIds"])]
+    double.actions[("flavorasset", "list")] = lambda params: listing(
+        LIST, [flavor(f"0_f{params['filter']['entryIdIn']}", params["filter"]["entryIdIn"])]
+    )
+    wrong = []
+
+    def ask(number):
+        for turn in range(10):
+            entry_id = f"0_thread{number}x{turn}"
+            snapshot = api.snapshot([entry_id])[entry_id]
+            if (api.get_entry(entry_id).id, snapshot.entry.id, snapshot.assets[0].entry_id) != (entry_id,) * 3:
+                wrong.append(entry_id)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (wrong, len(double.posts)) == ([], 160)
+
+
+def test_a_forked_child_shares_no_connection(make_config):
+    """Sockets, locks and sessions of the parent are not the child's."""
+    facade = KalturaApi(make_config())
+    before = facade.runtime
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if facade.runtime is not before else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert facade.runtime is before
+
+
+def test_a_ready_session_takes_no_other_privileges(make_api):
+    """They can't be given to a KS that exists, and ignoring them would be a surprise."""
+    api = make_api(auth={"method": "ks", "secret": "a-ready-ks"})
+    with pytest.raises(errors.ConfigurationError):
+        api.client(privileges=["list:*"])
 
 
 def test_the_facade_shows_no_secret(api):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import traceback
 from pathlib import Path
 
 import pytest
@@ -294,6 +296,47 @@ def test_what_a_session_may_not_do_does_not_renew_it(sandbox, connect):
     with pytest.raises(errors.ForbiddenError):
         api.get_entry(READY_ENTRY)
     assert (sandbox.log.requests, api.runtime.sessions.get().ks) == (1, first)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        pytest.param({}, id="admin_secret"),
+        pytest.param({"session_type": "user", "user_id": "lab"}, id="user"),
+        pytest.param({"method": "session_start"}, id="session_start"),
+        pytest.param(
+            {"method": "app_token", "app_token_id": "0_4doc3sb6", "secret": TOKENS["0_4doc3sb6"]["token"]},
+            id="app_token",
+        ),
+        pytest.param({"method": "ks", "secret": ""}, id="ks"),
+    ],
+)
+def test_nothing_secret_is_logged_shown_or_raised(sandbox, connect, caplog, heard, auth):
+    """At level DEBUG, with successes and failures of each method: no secret and no KS in logs, reprs, tracebacks."""
+    caplog.set_level(logging.DEBUG)
+    if auth.get("secret") == "":
+        auth = {**auth, "secret": connect().runtime.sessions.get().ks}
+    api = connect(**auth)
+    shown = []
+    entry, asset = a_ready_asset(api, SECURE)
+    shown.append(repr([entry, asset, api, api.config, api.runtime.sessions.get()]))
+    shown.append(repr(api.media_url(asset, entry, allow_session=True)))
+    shown.append(repr(api.check()))
+    for fault in ("invalid_ks_other_text", "invalid_ks_expired", "truncated", "bad_gateway_html", "die_access_control"):
+        sandbox.control.faults.clear()
+        where = {"service": "baseEntry", "action": "get"} if "ks" in fault or "die" in fault else {}
+        sandbox.control.faults.on(fault, **where)
+        try:
+            api.get_entry(READY_ENTRY)
+        except errors.KalturaError as error:
+            shown += [traceback.format_exc(), repr(error), str(error), repr(vars(error))]
+    assert len(shown) > 10
+    assert len(heard) > 1
+    # The sandbox serves from this process and logs its own requests, as a real server would on another machine.
+    logged = [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
+    text = "".join([*logged, *shown])
+    assert not [secret for secret in heard if secret in text]
+    assert api.config.auth.secret not in text
 
 
 # -- check ---------------------------------------------------------------------------------------------------------
