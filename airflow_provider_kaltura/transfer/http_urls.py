@@ -73,18 +73,26 @@ def next_url(first: ResolvedUrl, url: str, location: str) -> str:
     except ValueError:
         raise RedirectRefusedError("the redirect can't be read", urlsplit(url).hostname) from None
     require_http(target, before=url)
-    if first.needs_session and urlsplit(target).hostname != urlsplit(first.url).hostname:
-        # A session may be anywhere in the URL that has it, so that nothing that may be one goes on.
-        text = unquote(target)
-        if any(secret in text for secret in _possible_secrets(first.url)):
+    home = urlsplit(first.url).hostname
+    if first.needs_session and urlsplit(target).hostname != home:
+        # A session may be anywhere in the URL that has it, so that nothing that may be one goes on; the service may
+        # have put a new one into a redirect to itself.
+        before = {first.url, url} if urlsplit(url).hostname == home else {first.url}
+        text = _plain(target)
+        if any(secret in text for each in before for secret in _possible_secrets(each)):
             raise RedirectRefusedError("a redirect would take a session to another host", urlsplit(target).hostname)
     return target
 
 
 def _possible_secrets(url: str) -> set[str]:
     parts = urlsplit(url)
-    texts = {value for _, value in parse_qsl(parts.query)} | set(unquote(parts.path).split("/"))
-    return {text for text in texts if len(text) >= _SECRET_LENGTH}
+    texts = [value for _, value in parse_qsl(parts.query)] + parts.path.split("/")
+    return {_plain(text) for text in texts if len(text) >= _SECRET_LENGTH}
+
+
+def _plain(text: str) -> str:
+    # "+" and "%20" are one thing in a query, and a redirect may encode what is encoded once more.
+    return unquote(unquote(text)).replace("+", " ")
 
 
 def require_http(url: str, *, before: str | None) -> None:

@@ -57,15 +57,28 @@ def test_a_url_that_is_no_http_is_refused(pool):
 
 
 @pytest.mark.parametrize("place", ["/a?ks={}", "/ks/{}/a"], ids=["query", "path"])
-@pytest.mark.parametrize("encode", [lambda text: text, lambda text: text.replace("T", "%54")], ids=["plain", "encoded"])
+@pytest.mark.parametrize(
+    "encode",
+    [lambda text: text, lambda text: text.replace("T", "%54"), lambda text: text.replace("+", "%252B")],
+    ids=["plain", "encoded", "encoded twice"],
+)
 def test_a_session_never_goes_to_another_host(server, pool, place, encode):
     """A redirect that takes it along is refused, however it is written; nothing is asked there."""
     other = f"http://localhost:{server.port}"
-    server.again([redirect(other + place.format(encode(SECRET)))])
-    url = FixedUrl(server.base_url + place.format(SECRET), needs_session=True)
+    session = f"{SECRET}+x="
+    server.again([redirect(other + place.format(encode(session)))])
+    url = FixedUrl(server.base_url + place.format(session), needs_session=True)
     with pytest.raises(RedirectRefusedError):
         HttpSource(url, size_bytes=5_000, pool=pool).open(0, 5_000)
     assert len(server.requests) == 1
+
+
+def test_a_session_that_a_redirect_brought_never_goes_to_another_host(server, pool):
+    """A service may answer with a session of its own making; that one stays too."""
+    server.again([redirect(f"/b/ks/{SECRET}"), redirect(f"http://localhost:{server.port}/b/ks/{SECRET}")])
+    with pytest.raises(RedirectRefusedError):
+        HttpSource(FixedUrl(f"{server.base_url}/a", needs_session=True), size_bytes=5_000, pool=pool).open(0, 5_000)
+    assert len(server.requests) == 2
 
 
 def test_a_session_may_be_left_behind_or_stay_on_its_host(server, pool):
