@@ -59,7 +59,7 @@ def decide(
     recorded: Recorded | None,
     wanted_bytes: int,
     *,
-    is_manifest_damaged: bool = False,
+    is_record_incomplete: bool = False,
 ) -> Decision:
     """
     Decide what happens to one job, from what stands under its final name.
@@ -71,7 +71,7 @@ def decide(
     :param standing_bytes: Length of what stands there, None when nothing does.
     :param recorded: What is recorded about it, None when nothing is.
     :param wanted_bytes: Length of the asset.
-    :param is_manifest_damaged: Part of the manifest could not be read.
+    :param is_record_incomplete: Something that is recorded may not be known here, such as a damaged line.
     :returns: The decision; ``fetch`` replaces what stands there.
     """
     if standing_bytes is None or if_exists == "overwrite":
@@ -82,7 +82,7 @@ def decide(
         return "fetch"
     if recorded is not None:
         return "skip" if recorded.is_same_asset and recorded.size_bytes == standing_bytes else "fetch"
-    return "fetch" if is_manifest_damaged else "adopt"
+    return "fetch" if is_record_incomplete else "adopt"
 
 
 def run(
@@ -199,9 +199,8 @@ class _Run:
         try:
             fresh = job.refresh()
             self.claim(fresh)
-            if self.paths is not None and fresh.key not in self.paths:
-                # Its rows were not kept.
-                self.paths, self.manifest = self.paths | {fresh.key}, None
+            if self.paths is not None and self.manifest is None:
+                self.paths |= {fresh.key}
             return self._carry_out(fresh, started)
         except _LakeError as failure:
             raise failure.cause from failure
@@ -218,8 +217,8 @@ class _Run:
         stat = self.lake.store.stat(job.key)
         recorded = self._recorded(job, stat)
         standing = None if stat is None else stat.size_bytes
-        damaged = self.manifest is not None and self.manifest.is_damaged
-        decision = decide(self.options.if_exists, standing, recorded, wanted, is_manifest_damaged=damaged)
+        incomplete = self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key))
+        decision = decide(self.options.if_exists, standing, recorded, wanted, is_record_incomplete=incomplete)
         if decision == "refuse":
             raise TargetExistsError("something stands there already, and if_exists is 'fail'", job.key)
         if decision == "fetch":
@@ -248,6 +247,9 @@ class _Run:
             checksum=row.checksum,
             verified="full" if row.verified == "full" else "length",
         )
+
+    def _is_kept(self, key: str) -> bool:
+        return self.paths is None or key in self.paths
 
     def _read_manifest(self) -> Manifest:
         if self.manifest is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_kaltura.api.config import USER_AGENT
 from airflow_provider_kaltura.ingest.media_urls import version_in_url
 from airflow_provider_kaltura.transfer.errors import SourceError, SourceExpiredError
 from airflow_provider_kaltura.transfer.http_pool import HttpOptions, HttpPool
@@ -32,7 +33,7 @@ class HttpSources:
     """
 
     def __init__(self, pool: HttpPool | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._pool = pool or HttpPool()
+        self._pool = pool or HttpPool(HttpOptions(user_agent=USER_AGENT))
         self._sleep = sleep
 
     @classmethod

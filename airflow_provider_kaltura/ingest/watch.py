@@ -192,9 +192,12 @@ class FlavorWatch:
         :raises NoFlavorsError: It will never come.
         :raises WatchTimeoutError: The deadline has passed; at least one look was taken if Kaltura answered.
         :raises PreferenceError: *wanted* can't be read.
+        :raises ValueError: *poll_interval* is no finite number.
         :raises KalturaError: Permanent, or the last of too many in a row.
         """
         check_id(entry_id)
+        if not math.isfinite(poll_interval):
+            raise ValueError(f"poll_interval is a number of seconds, not {poll_interval}")
         loop = asyncio.get_running_loop()
         interval = max(float(poll_interval), _SHORTEST_INTERVAL_SECONDS)
         waiter = _Waiter(entry_id, parse_wanted(wanted), interval, loop.time(), loop.create_future())

@@ -61,7 +61,7 @@ def test_decision_follows_length_asset_version_and_record(if_exists, standing, r
 @pytest.mark.parametrize(("recorded", "decision"), [(None, "fetch"), (SAME, "skip"), (OTHER, "fetch")])
 def test_damaged_manifest_forbids_to_adopt(recorded, decision):
     """What a lost row may have said is not guessed, while readable rows still hold."""
-    assert decide("skip", 5, recorded, 5, is_manifest_damaged=True) == decision
+    assert decide("skip", 5, recorded, 5, is_record_incomplete=True) == decision
 
 
 def test_new_asset_is_downloaded_and_recorded(lake):

@@ -137,6 +137,23 @@ def test_changed_source_is_judged_by_the_record_of_its_new_name(disk):
     assert disk.store.read("a-12.mp4") == b"654321"
 
 
+def test_replanned_job_is_not_adopted_without_its_record(disk):
+    """The manifest was read for other names and is not read twice: what stands under the new one is fetched."""
+    disk.store.write("a-2.mp4", b"12345")
+    disk.store.write("a-12.mp4", b"stale!")
+    run_one(job("a", 4, version="1", key="a-2.mp4"), disk, OPTIONS, open_source=Sources(a=b"1234"))
+    fresh = job("a", 6, version="12", key="a-12.mp4")
+    stale = job("a", 5, key="a-2.mp4", refresh=lambda: fresh)
+    sources = {"2": BytesSource(b"12345", error=SourceChangedError("new version")), "12": BytesSource(b"654321")}
+    listed = []
+    original = disk.store.list
+    disk.store.list = lambda prefix: listed.append(prefix) or original(prefix)
+    outcome = run_one(stale, disk, OPTIONS, open_source=lambda job: sources[job.version])
+    assert outcome.outcome == "replaced"
+    assert disk.store.read("a-12.mp4") == b"654321"
+    assert len(listed) == 1
+
+
 def test_source_that_changes_again_fails(lake):
     """There is no race to win against an asset that never rests."""
     changing = BytesSource(b"12345", error=SourceChangedError("new version"))

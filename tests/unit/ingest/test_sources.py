@@ -178,3 +178,4 @@ def test_connection_settings_hold_for_media(config):
     assert options.read_timeout_seconds == config.read_timeout_seconds
     assert options.user_agent == config.user_agent
     assert HttpSources.of(None)._pool.options.verify is True
+    assert HttpSources.of(None)._pool.options.user_agent == config.user_agent

@@ -178,16 +178,22 @@ def test_interval_without_sense_is_no_tight_loop(interval):
 
 
 @pytest.mark.parametrize(
-    ("entry_id", "wanted", "error"), [("a,b", "source", InvalidRequestError), ("e", "hight<=3", PreferenceError)]
+    ("entry_id", "wanted", "interval", "error"),
+    [
+        ("a,b", "source", 60, InvalidRequestError),
+        ("e", "hight<=3", 60, PreferenceError),
+        ("e", "source", float("nan"), ValueError),
+        ("e", "source", float("inf"), ValueError),
+    ],
 )
-def test_what_cannot_be_asked_never_joins(entry_id, wanted, error):
+def test_what_cannot_be_asked_never_joins(entry_id, wanted, interval, error):
     """A wrong argument of one wait spoils no look of the others."""
     api = FakeApi()
 
     async def main():
         watch = make_watch(api)
         with pytest.raises(error):
-            await watch.wait(entry_id, wanted)
+            await watch.wait(entry_id, wanted, poll_interval=interval)
         assert watch._waiters == set()
 
     run_virtually(main())
