@@ -115,7 +115,7 @@ class Server:
         if request.method == "OPTIONS":
             return {}
         given = await parameters.read(request, rest.removeprefix("/index.php"))
-        record.note(given)
+        self.log.note(record, given)
         return given
 
     def _reply(self, request: Request, caller: api.Caller, given: Json | None) -> Reply:

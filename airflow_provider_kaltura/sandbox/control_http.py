@@ -1,9 +1,9 @@
 """
 The control endpoint: JSON over HTTP, under ``/_sandbox/``.
 
-``GET requests``, ``GET counts``, ``GET faults`` tell; ``POST NAME`` with a JSON object of arguments calls the function
-of that name of `Control`, ``POST faults`` switches a fault on (``{"name": …, "times": …, …}``), ``DELETE faults`` or
-``DELETE faults/NUMBER`` switches off, ``DELETE requests`` clears the log.
+``GET requests``, ``GET counts``, ``GET faults`` and ``GET rules`` tell; ``POST NAME`` with a JSON object of arguments
+calls the function of that name of `Control`; ``POST faults`` switches a fault on (``{"name": …, "times": …, …}``),
+``DELETE faults`` or ``DELETE faults/NUMBER`` switches off; ``DELETE requests`` clears the log.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from airflow_provider_kaltura.sandbox import fault_rules
 from airflow_provider_kaltura.sandbox.library import StoredFile
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class _Endpoints:
         """Answer how often what was called."""
         return JSONResponse(self._control.counts())
 
+    async def rules(self, _request: Request) -> JSONResponse:
+        """Answer which faults there are, with their settings."""
+        return JSONResponse(fault_rules.table())
+
     async def faults(self, request: Request) -> JSONResponse:
         """Answer the faults; POST switches one on, DELETE one or all off."""
         faults = self._control.faults
@@ -103,6 +108,7 @@ def application(control: Control) -> Starlette:
         routes=[
             Route("/requests", endpoints.requests, methods=["GET", "DELETE"]),
             Route("/counts", endpoints.counts),
+            Route("/rules", endpoints.rules),
             Route("/faults", endpoints.faults, methods=["GET", "POST", "DELETE"]),
             Route("/faults/{number:int}", endpoints.faults, methods=["DELETE"]),
             Route("/{name}", endpoints.function, methods=["POST"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,43 +53,55 @@ class Record:
 
 
 class Log:
-    """The requests so far, for any thread to read."""
+    """
+    The latest requests and counts of all, for any thread to read.
 
-    def __init__(self) -> None:
+    :param kept: How many requests are kept; older ones still count.
+    """
+
+    def __init__(self, kept: int = 20_000) -> None:
         self._lock = threading.Lock()
-        self._records: list[Record] = []
+        self._records: deque[Record] = deque(maxlen=kept)
+        self._requests = 0
+        self._actions: Counter[str] = Counter()
 
     def add(self, method: str, path: str, query: str, headers: dict[str, str]) -> Record:
         """Note a request and return its record, to be completed."""
         with self._lock:
-            record = Record(len(self._records) + 1, method, path, query, headers)
+            self._requests += 1
+            record = Record(self._requests, method, path, query, headers)
             self._records.append(record)
         return record
 
+    def note(self, record: Record, given: Json) -> None:
+        """Complete the record of a request to the API with its parameters, and count its actions."""
+        record.note(given)
+        with self._lock:
+            self._actions.update(record.actions)
+
     def records(self) -> list[Record]:
-        """Return the requests so far, oldest first."""
+        """Return the latest requests, oldest first."""
         with self._lock:
             return list(self._records)
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Forget all requests, and count from 0."""
         with self._lock:
             self._records.clear()
+            self._requests = 0
+            self._actions.clear()
 
     @property
     def requests(self) -> int:
         """How many requests there were."""
-        return len(self.records())
+        return self._requests
 
     @property
     def actions(self) -> int:
         """How many actions of the API they had; a multirequest has several."""
-        return sum(len(record.actions) for record in self.records())
+        return self._actions.total()
 
     def action_counts(self) -> dict[str, int]:
         """Return how often each ``service.action`` was called."""
-        counts: dict[str, int] = {}
-        for record in self.records():
-            for action in record.actions:
-                counts[action] = counts.get(action, 0) + 1
-        return counts
+        with self._lock:
+            return dict(self._actions)

@@ -11,6 +11,7 @@ import trustme
 
 from airflow_provider_kaltura.sandbox import __main__ as program
 from airflow_provider_kaltura.sandbox import fixture, server
+from airflow_provider_kaltura.sandbox.log import Log
 from tests.unit.sandbox.conftest import PARTNER
 
 
@@ -187,6 +188,25 @@ def test_control_explains_what_is_wrong(control_url, http, path, body, status):
     """Unknown names and arguments are errors with a sentence."""
     answer = http.post(f"{control_url}/{path}", json=body)
     assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
+
+
+def test_control_lists_the_faults(control_url, http):
+    """Every rule has a sentence and its settings."""
+    rules = http.get(f"{control_url}/rules").json()
+    assert rules["cut"]["options"] == ["after_bytes", "at_offset", "reset"]
+    assert all(rule["about"] for rule in rules.values())
+    assert len(rules) > 50
+
+
+def test_the_log_keeps_the_latest_and_counts_all():
+    """Memory stays constant however many requests come."""
+    log = Log(kept=3)
+    for number in range(10):
+        log.note(log.add("GET", f"/{number}", "", {}), {"service": "system", "action": "ping"})
+    assert [record.path for record in log.records()] == ["/7", "/8", "/9"]
+    assert (log.requests, log.actions, log.action_counts()) == (10, 10, {"system.ping": 10})
+    log.clear()
+    assert (log.requests, log.actions, log.records()) == (0, 0, [])
 
 
 def test_control_tells_what_was_asked(control_url, http, running):
