@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from airflow_provider_kaltura.api.flavors import Preferences
 from airflow_provider_kaltura.compat import BaseOperator, task_identity
@@ -133,6 +133,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         "state_root",
         "kaltura_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"download": "json"}
     ui_color = "#dcfce7"
 
     def __init__(
@@ -188,6 +189,15 @@ class KalturaDownloadToStorageOperator(BaseOperator):
                 outcome = run_one(
                     job, open_lake(destination.root), options, progress=ProgressLog(self.log.info), open_source=sources
                 )
+        self.log.info(
+            "Flavor %s: %s, %s, %s fetched in %.1f s, checksum %s",
+            job.asset_id,
+            outcome.outcome,
+            in_units(outcome.size_bytes),
+            in_units(outcome.fetched_bytes),
+            outcome.seconds,
+            outcome.checksum,
+        )
         return download_result(outcome)
 
     def _options(self, context: Context) -> RunOptions:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from airflow_provider_kaltura.api.errors import FlavorNotReadyError, KalturaError
+from airflow_provider_kaltura.api.errors import FlavorNotReadyError, KalturaError, NotFoundError
 from airflow_provider_kaltura.compat import (
     AirflowException,
     AirflowSkipException,
@@ -45,12 +45,13 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
     """
     Wait until the flavor that ``flavor`` asks for can be downloaded, and return it.
 
-    The same task fails at once when that flavor can never come: the entry is an image, every conversion that would do
-    has failed, the entry does not exist. Passing errors of the network or the server do not end the wait, unless 20
-    follow each other.
+    The task fails at once, and is not retried, when that flavor can never come: the entry is an image, every conversion
+    that would do has failed, the entry does not exist. Passing errors of the network or the server do not end the wait,
+    unless 20 follow each other.
 
     Poke, reschedule and deferred mode return the same and end the same: ``soft_fail`` and ``never_fail`` turn every
-    failure into a skip, a timeout is not retried.
+    failure into a skip, a timeout is not retried. After a retry the timeout begins anew, but in reschedule mode, where
+    Airflow counts from the first try.
 
     :param entry_id: (templated) The entry.
     :param flavor: (templated) Preferences, tried in order: a text with commas or a list, such as ``"source, best"`` or
@@ -78,6 +79,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
         self.kaltura_conn_id = kaltura_conn_id
         self.deferrable = deferrable
         self._failures = 0
+        self._was_there = False
 
     @cached_property
     def hook(self) -> KalturaHook:
@@ -113,12 +115,15 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
             found = self._look()
         except KalturaError as error:
             self._failures += 1
-            if not error.retryable or self._failures >= MAX_FAILURES:
+            # A server that lags behind the others may not know for a moment what another has just shown.
+            is_lagging = isinstance(error, NotFoundError) and self._was_there
+            self._was_there = False
+            if not (error.retryable or is_lagging) or self._failures >= MAX_FAILURES:
                 with airflow_errors():
                     raise
             self.log.warning("Looking at entry %s failed, %d in a row: %s", self.entry_id, self._failures, error)
             return False
-        self._failures = 0
+        self._failures, self._was_there = 0, True
         return PokeReturnValue(is_done=True, xcom_value=found) if found else False
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, deadline: float = 0) -> Any:

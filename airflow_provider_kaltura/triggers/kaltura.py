@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kaltura.api.errors import KalturaError
-from airflow_provider_kaltura.compat import BaseTrigger, TriggerEvent
+from airflow_provider_kaltura.compat import AirflowNotFoundException, BaseTrigger, TriggerEvent
 from airflow_provider_kaltura.exceptions import KalturaProviderError
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.errors import WatchTimeoutError
@@ -70,9 +70,13 @@ class KalturaFlavorReadyTrigger(BaseTrigger):
             await watch.wait(self.entry_id, self.flavor, poll_interval=self.poll_interval, deadline=self.deadline)
         except WatchTimeoutError:
             return {"status": "timeout"}
-        except (KalturaError, KalturaProviderError) as error:
+        except (KalturaError, KalturaProviderError, AirflowNotFoundException) as error:
             # What can't change is for the sensor to see and to raise; no text of an error goes into an event.
             if not getattr(error, "retryable", False):
                 return {"status": "decided"}
-            return {"status": "failing", "failures": MAX_FAILURES, "error": type(error).__name__, "code": error.code}
+            return {"status": "failing", "failures": MAX_FAILURES, "error": type(error).__name__, "code": _code(error)}
         return {"status": "decided"}
+
+
+def _code(error: Exception) -> str | None:
+    return getattr(error, "code", None)

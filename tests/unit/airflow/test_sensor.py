@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_kaltura.api.errors import AuthError, ThrottledError
+from airflow_provider_kaltura.api.errors import AuthError, NotFoundError, ThrottledError
 from airflow_provider_kaltura.compat import (
     AirflowException,
     AirflowFailException,
@@ -271,6 +271,19 @@ def test_errors_are_counted_from_the_last_good_look():
     assert [task.poke({}) for _ in range(MAX_FAILURES)] == [False] * MAX_FAILURES
     with_errors(task, [error] * (MAX_FAILURES - 1))
     assert [task.poke({}) for _ in range(MAX_FAILURES)] == [False] * MAX_FAILURES
+
+
+def test_an_entry_that_was_there_may_be_missed_once():
+    """One "not found" between good looks is a server that lags behind; two are the truth."""
+    task = sensor(entry_id=small.NEVER, poke_interval=0)
+    missing = NotFoundError("no such entry", "ENTRY_ID_NOT_FOUND")
+    assert task.poke({}) is False
+    with_errors(task, [missing])
+    assert [task.poke({}), task.poke({})] == [False, False]
+    with_errors(task, [missing, missing])
+    assert task.poke({}) is False
+    with pytest.raises(AirflowFailException, match="no such entry"):
+        task.poke({})
 
 
 def test_an_event_of_a_failing_watch_is_a_failure_to_retry():

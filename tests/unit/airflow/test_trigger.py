@@ -98,6 +98,11 @@ def test_a_connection_that_cannot_work_is_for_the_sensor_to_raise(define_connect
     assert fire()["status"] == "decided"
 
 
+def test_a_connection_that_is_gone_is_for_the_sensor_to_raise():
+    """A connection that somebody deleted during the wait does not crash the trigger."""
+    assert fire(kaltura_conn_id="nowhere")["status"] == "decided"
+
+
 def test_errors_that_go_on_end_the_wait_with_their_name(monkeypatch):
     """After too many errors in a row the event names the class and the code, not the text."""
 
