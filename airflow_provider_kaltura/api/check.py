@@ -149,6 +149,6 @@ def _explain(error: KalturaError, runtime: Runtime) -> CheckResult:
 
 def _explain_session(error: InvalidSessionError, runtime: Runtime) -> tuple[str, str]:
     if runtime.config.auth.method == "ks":
-        code = "EXPIRED_KS" if error.renewable or "ended" in str(error) else "WRONG_KS"
+        code = "EXPIRED_KS" if error.code == "KS_ENDED" else "WRONG_KS"
         return code, "The ready KS was refused: " + ("it has ended." if code == "EXPIRED_KS" else str(error))
     return "WRONG_SECRET", f"Partner {runtime.config.partner_id} exists, but the secret is wrong."

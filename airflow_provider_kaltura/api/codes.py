@@ -44,6 +44,9 @@ _RENEWABLE = frozenset({"EXPIRED", "LOGOUT"})
 # Reasons that the server names itself; any other KSID may be the KS of another caller (observed).
 _KSID_WORDS = _RENEWABLE | {"EXCEEDED_ACTIONS_LIMIT", "EXCEEDED_RESTRICTED_IP", "EXCEEDED_RESTRICTED_URI"}
 
+# What a server says is shown, but no server fills a log.
+_LONGEST_CODE, _LONGEST_MESSAGE = 100, 500
+
 _REASONS = {
     "1": "entry not found",
     "2": "outside its schedule",
@@ -101,7 +104,8 @@ def from_code(
     if code == "INVALID_KS":
         return _invalid_ks(args, f"{what}{of}", (service, action, object_id))
     kind = _class_of(code)
-    return kind(f"{what}{of}: {code}: {message}", code, service, action, object_id)
+    code = code[:_LONGEST_CODE]
+    return kind(f"{what}{of}: {code}: {message[:_LONGEST_MESSAGE]}", code, service, action, object_id)
 
 
 def from_x_kaltura(

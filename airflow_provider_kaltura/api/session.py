@@ -142,7 +142,7 @@ class SessionManager:
             raise InvalidSessionError(
                 "The ready KS of the connection has ended: put a fresh one into its password, or use an application "
                 "token, which can be renewed.",
-                "INVALID_KS",
+                "KS_ENDED",
             )
         with self._lock_of(scope):
             session = self._sessions.get(scope)

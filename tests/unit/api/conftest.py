@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import settings
 
 from airflow_provider_kaltura.api import runtime, secrets
 from airflow_provider_kaltura.api.config import AuthConfig, ClientConfig
 from airflow_provider_kaltura.api.facade import KalturaApi
 from airflow_provider_kaltura.api.retries import Retrier
 from tests.unit.api.kaltura_double import running_double
+
+# A machine that others use too is slow now and then; what an example takes says nothing about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 ADMIN_SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -71,6 +71,11 @@ def test_a_foreign_session_is_never_shown(ksid):
     assert ksid not in str(error) + repr(error) + repr(vars(error))
 
 
+def test_a_long_message_is_cut():
+    """No server fills a log with one error."""
+    assert len(str(from_code("X" * 10_000, "y" * 1_000_000, {}))) < 1000
+
+
 def test_invalid_type_means_not_allowed():
     """INVALID_KS with code -4 is a missing permission, and permanent (recorded case sessions.userks_update_other)."""
     for args in ({"KSID": "", "ERR_CODE": "-4"}, {"KSID": "", "ERR_DESC": "INVALID_TYPE"}):

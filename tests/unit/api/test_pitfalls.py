@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from KalturaClient.Base import IKalturaLogger, KalturaConfiguration
+from KalturaClient.Base import IKalturaLogger, KalturaConfiguration, KalturaParams
 from KalturaClient.Client import KalturaClient
 from KalturaClient.exceptions import KalturaClientException, KalturaException
 
@@ -170,6 +170,18 @@ def test_default_arguments_carry_no_session_to_another_client(double, api):
         client.doQueue()
     assert "ks" in double.posts[0].body
     assert double.posts[1].body.get("ks") != double.posts[0].body["ks"]
+
+
+def test_parameters_are_not_changed_under_the_callers_hands(double, api):
+    """Two calls queued with one parameters object: the plain client sends the last one twice, ours sends both."""
+    double.actions[("system", "ping")] = double.actions[("system", "getVersion")] = "x"
+    for client, sent in ((plain_client(double), ["getVersion"] * 2), (api.client(), ["ping", "getVersion"])):
+        parameters = KalturaParams()
+        client.startMultiRequest()
+        client.queueServiceActionCall("system", "ping", "string", parameters)
+        client.queueServiceActionCall("system", "getVersion", "string", parameters)
+        client.doMultiRequest()
+        assert [action for _, action, _ in double.posts[-1].calls] == sent
 
 
 def answers_of_two_threads(client, double):
