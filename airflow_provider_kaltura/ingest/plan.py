@@ -13,7 +13,7 @@ from airflow_provider_kaltura.ingest.resolve import resolve, resolve_flavor
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_kaltura.api.facade import KalturaApi
     from airflow_provider_kaltura.api.flavors import Preferences
@@ -78,8 +78,8 @@ def plan_download(api: KalturaApi, download: FlavorDownload, destination: Destin
     """
     Plan what the URL operator pushed. The flavor is asked for once more: what was pushed may be hours old.
 
-    Its URL is used while version and size are still the same; otherwise, and when it is refused, the flavor's URL is
-    asked for anew.
+    Its URL is used while version and size are still the same and its path names no other flavor; otherwise, and when it
+    is refused, the flavor's URL is asked for anew.
 
     :param api: Kaltura.
     :param download: What was pushed.
@@ -95,18 +95,10 @@ def plan_download(api: KalturaApi, download: FlavorDownload, destination: Destin
         return resolve_flavor(api, download.flavor_id, entry_id=download.entry_id)
 
     resolved = ask()
-    asset = resolved.asset
-    changed = [
-        name
-        for name, then, now in (
-            ("version", download.version, asset.version),
-            ("size", download.size_bytes, asset.size_bytes),
-        )
-        if then is not None and then != now
-    ]
-    if changed:
-        log.info("Flavor %s has another %s now (version %s)", asset.id, " and ".join(changed), asset.version)
-    url = None if changed or download.url is None else as_media_url(download.url)
+    differing = list(_differences(download, resolved))
+    if differing:
+        log.info("Flavor %s: %s changed since it was pushed; its URL is asked for anew", resolved.asset.id, differing)
+    url = None if differing or download.url is None else as_media_url(download.url)
     return plan_flavor(api, resolved, destination, url=url, refresh=lambda: plan_flavor(api, ask(), destination))
 
 
@@ -183,6 +175,21 @@ def plan_url(bare: BareUrl, destination: Destination) -> AssetJob:
             _metadata(facts.entry_id, facts.flavor_id, facts.version) if facts.flavor_id else {},
         ),
     )
+
+
+def _differences(download: FlavorDownload, resolved: Resolved) -> Iterator[str]:
+    """Name what speaks against the pushed URL; a URL's path may name the flavor that it is for."""
+    asset = resolved.asset
+    facts = facts_in_url(download.url or "")
+    for name, then, now in (
+        ("version", download.version, asset.version),
+        ("size", download.size_bytes, asset.size_bytes),
+        ("entry in the URL", facts.entry_id or None, asset.entry_id),
+        ("flavor in the URL", facts.flavor_id or None, asset.id),
+        ("version in the URL", facts.version or None, asset.version),
+    ):
+        if then is not None and then != now:
+            yield name
 
 
 class _FlavorUrl:

@@ -103,8 +103,15 @@ def test_refreshed_job_is_of_the_version_of_that_moment():
         (FlavorDownload("0_f", "0_e", "1", 5, URL), "https://cdn.example/1"),
         (FlavorDownload("0_f", "0_e", "2", 4, URL), "https://cdn.example/1"),
         (FlavorDownload("0_f", "0_e", "2", 5, None), "https://cdn.example/1"),
+        (FlavorDownload("0_f", "0_e", "2", 5, URL.replace("0_f", "0_g")), "https://cdn.example/1"),
+        (FlavorDownload("0_f", "0_e", "2", 5, URL.replace("0_e", "0_x")), "https://cdn.example/1"),
+        (FlavorDownload("0_f", "0_e", "2", 5, URL.replace("/v/2/", "/v/1/")), "https://cdn.example/1"),
+        (FlavorDownload("0_f", "0_e", "2", 5, "https://cdn.example/any.mp4"), "https://cdn.example/any.mp4"),
     ],
-    ids=["unchanged", "nothing to compare", "other version", "other size", "no url"],
+    ids=[
+        *("unchanged", "nothing to compare", "other version", "other size", "no url"),
+        *("url of another flavor", "url of another entry", "url of another version", "url that names nothing"),
+    ],
 )
 def test_pushed_url_is_tried_first_only_while_nothing_changed(download, first, caplog):
     """A URL of another version may go on serving the old file for ever."""
@@ -113,7 +120,7 @@ def test_pushed_url_is_tried_first_only_while_nothing_changed(download, first, c
     job = plan_download(api, download, DESTINATION)
     assert job.resolve_url().url == first
     assert (job.version, job.size_bytes) == ("2", 5)
-    assert ("has another" in caplog.text) == (download.version == "1" or download.size_bytes == 4)
+    assert ("changed since" in caplog.text) == (download.url is not None and first != download.url)
 
 
 def test_refused_pushed_url_never_comes_back():
