@@ -129,7 +129,7 @@ class Control:
         return file
 
     def set_flavor(self, flavor_id: str, **properties: Any) -> Json:
-        """Change properties of a flavor; becoming READY moves its entry's updatedAt."""
+        """Change properties of a flavor; becoming READY for the first time moves its entry's updatedAt."""
         if "status" in properties:
             lifecycle.set_flavor_status(self.library, flavor_id, properties["status"])
         flavor = self.library.assets[FLAVOR][flavor_id]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 DELETED = 3
+_READY = 2
 FLAVOR, CAPTION, THUMB, ATTACHMENT = "flavor", "caption", "thumb", "attachment"
 KINDS = (FLAVOR, CAPTION, THUMB, ATTACHMENT)
 
@@ -122,7 +123,9 @@ class Library:
         self.shorten_sessions = False
         self.signed_urls: SignedUrls | None = None
         self.finished_flavors: dict[str, Json] = {}
-        self._changes: list[tuple[float, int, Callable[[], None]]] = []
+        self.been_ready: set[str] = set()
+        self.hidden_files: dict[str, StoredFile] = {}
+        self._changes: list[tuple[float, int, str, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
     # ------------------------------------------------------------------ time
@@ -131,14 +134,19 @@ class Library:
         """The library's time in whole seconds."""
         return int(self.clock())
 
-    def after(self, seconds: float, change: Callable[[], None]) -> None:
-        """Have *change* happen when the clock has moved on by *seconds*."""
-        heapq.heappush(self._changes, (self.clock() + seconds, next(self._numbers), change))
+    def after(self, seconds: float, change: Callable[[], None], about: str = "") -> None:
+        """Have *change* happen (to the object *about*) when the clock has moved on by *seconds*."""
+        heapq.heappush(self._changes, (self.clock() + seconds, next(self._numbers), about, change))
+
+    def forget_changes(self, about: str) -> None:
+        """Drop what is still to happen to an object."""
+        self._changes = [change for change in self._changes if change[2] != about]
+        heapq.heapify(self._changes)
 
     def settle(self) -> None:
         """Carry out the changes that are due; the server does it before each request."""
         while self._changes and self._changes[0][0] <= self.clock():
-            heapq.heappop(self._changes)[2]()
+            heapq.heappop(self._changes)[3]()
 
     # ------------------------------------------------------------------ objects
     def add_entry(self, entry: Json) -> Json:
@@ -149,6 +157,8 @@ class Library:
 
     def add_asset(self, kind: str, asset: Json) -> Json:
         """Store *asset*, an object of one of `KINDS`."""
+        if asset["status"] == _READY:
+            self.been_ready.add(asset["id"])
         self.assets[kind][asset["id"]] = asset
         self.entry_assets[kind].setdefault(asset["entryId"], []).append(asset)
         return asset

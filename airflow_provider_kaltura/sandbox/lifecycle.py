@@ -16,10 +16,11 @@ _UNKNOWN_UNTIL_READY = ("width", "height", "bitrate", "frameRate")
 
 
 def set_flavor_status(library: Library, flavor_id: str, status: int) -> None:
-    """Change a flavor's status; becoming READY moves its entry's updatedAt too."""
+    """Change a flavor's status; becoming READY for the first time moves its entry's updatedAt too."""
     flavor = library.assets[FLAVOR][flavor_id]
-    if status == READY and flavor["status"] != READY:
+    if status == READY and flavor_id not in library.been_ready:
         touch(library, flavor["entryId"])
+        library.been_ready.add(flavor_id)
     flavor["status"] = status
     flavor["updatedAt"] = library.now
 
@@ -39,17 +40,20 @@ def store_flavor_file(library: Library, flavor_id: str, file: StoredFile) -> Jso
     """
     Give a flavor a file: its version and sizes follow; its status, and its entry's updatedAt, do not.
 
+    ``size`` is in KB for a first file, but in bytes for one that replaces another, as after flavorAsset.setContent.
+
     :param library: Where.
     :param flavor_id: The flavor.
     :param file: The file; its version becomes the flavor's.
     :returns: The flavor.
     """
     flavor = library.assets[FLAVOR][flavor_id]
+    replaces = library.file(flavor_id, flavor["version"]) is not None
     library.add_file(file)
     flavor.update(
         version=file.version,
         fileExt=file.ext,
-        size=file.size_bytes // 1024,
+        size=file.size_bytes if replaces else file.size_bytes // 1024,
         sizeInBytes=str(file.size_bytes),
         updatedAt=library.now,
     )
@@ -65,27 +69,41 @@ def convert_later(library: Library, entry_id: str, seconds: float) -> None:
     """
     Take an entry's flavors back to QUEUED, and have them READY again by and by.
 
-    Its source is READY after a third of the time, its renditions CONVERTING from then on, everything READY at the end.
+    At once the source is QUEUED, with its version and its size in bytes, and the renditions have nothing. After a
+    third of the time the source is READY and the renditions are CONVERTING; after two thirds these have a version and
+    a file, though they still are CONVERTING; at the end everything is READY.
 
     :param library: Where; its clock decides.
     :param entry_id: The entry.
     :param seconds: How long until the entry is READY.
     """
-    flavors = library.entry_assets[FLAVOR][entry_id]
-    library.entries[entry_id]["status"] = ENTRY_CONVERTING
-    touch(library, entry_id)
-    for flavor in flavors:
-        known = {name: flavor[name] for name in (*_UNKNOWN_UNTIL_READY, "size", "sizeInBytes", "version")}
-        finished = library.finished_flavors.setdefault(flavor["id"], known)
-        flavor.update(dict.fromkeys(_UNKNOWN_UNTIL_READY, 0), size=0, sizeInBytes=0, version="0", status=QUEUED)
-        flavor["updatedAt"] = library.now
-        when = seconds / 3 if flavor["isOriginal"] else seconds
-        if not flavor["isOriginal"]:
-            library.after(seconds / 3, partial(set_flavor_status, library, flavor["id"], CONVERTING))
-        library.after(when, partial(_finish, library, flavor, finished))
-    library.after(seconds, partial(set_entry_status, library, entry_id, ENTRY_READY))
+    library.forget_changes(entry_id)
+    set_entry_status(library, entry_id, ENTRY_CONVERTING)
+    for flavor in library.entry_assets[FLAVOR][entry_id]:
+        names = (*_UNKNOWN_UNTIL_READY, "size", "sizeInBytes", "version")
+        if flavor["status"] == READY:
+            library.finished_flavors[flavor["id"]] = {name: flavor[name] for name in names}
+        known = library.finished_flavors.setdefault(flavor["id"], {name: flavor[name] for name in names})
+        flavor.update(dict.fromkeys(_UNKNOWN_UNTIL_READY, 0), status=QUEUED, updatedAt=library.now)
+        if flavor["isOriginal"]:
+            flavor.update(size=int(known["sizeInBytes"]), sizeInBytes=known["sizeInBytes"], version=known["version"])
+            library.after(seconds / 3, partial(_finish, library, flavor, known), entry_id)
+            continue
+        flavor.update(size=0, sizeInBytes=0, version="0")
+        if (flavor["id"], known["version"]) in library.files:
+            library.hidden_files[flavor["id"]] = library.files.pop((flavor["id"], known["version"]))
+        library.after(seconds / 3, partial(set_flavor_status, library, flavor["id"], CONVERTING), entry_id)
+        library.after(2 * seconds / 3, partial(_show_file, library, flavor, known), entry_id)
+        library.after(seconds, partial(_finish, library, flavor, known), entry_id)
+    library.after(seconds, partial(set_entry_status, library, entry_id, ENTRY_READY), entry_id)
 
 
-def _finish(library: Library, flavor: Json, values: Json) -> None:
-    flavor.update(values)
+def _show_file(library: Library, flavor: Json, known: Json) -> None:
+    flavor.update(sizeInBytes=known["sizeInBytes"], version=known["version"], updatedAt=library.now)
+    if flavor["id"] in library.hidden_files:
+        library.add_file(library.hidden_files.pop(flavor["id"]))
+
+
+def _finish(library: Library, flavor: Json, known: Json) -> None:
+    flavor.update(known)
     set_flavor_status(library, flavor["id"], READY)

@@ -45,12 +45,12 @@ def test_get_url_names_version_and_file(ask):
 
 @pytest.mark.usefixtures("film")
 def test_a_replaced_file_has_a_new_version(ask, control):
-    """After a new file the URL has /v/12, sizes follow, the entry's updatedAt does not."""
+    """After a new file the URL has /v/12, size is in bytes, and the entry's updatedAt does not move."""
     before = ask("media.get", entryId="0_film")["updatedAt"]
     control.library.clock.advance(50)
     control.replace_flavor_file("0_small", size_bytes=4096)
     flavor = ask("flavorAsset.get", id="0_small")
-    assert (flavor["version"], flavor["size"], flavor["sizeInBytes"]) == ("12", 4, "4096")
+    assert (flavor["version"], flavor["size"], flavor["sizeInBytes"]) == ("12", 4096, "4096")
     assert flavor["updatedAt"] == NOW + 50
     assert "/v/12/" in ask("flavorAsset.getUrl", id="0_small")
     assert ask("media.get", entryId="0_film")["updatedAt"] == before

@@ -71,9 +71,13 @@ def test_the_late_entry_becomes_ready_by_the_clock(made, asked):
     assert states(asked, small.LATE) == (1, {0: 0, 2: 0, 4: 0})
     made.clock.advance(10)
     assert states(asked, small.LATE) == (1, {0: 2, 2: 1, 4: 1})
-    source = asked("flavorAsset.get", {"id": small.flavor_id_of(small.LATE, 0)})
-    assert int(source["sizeInBytes"]) > 0
-    made.clock.advance(20)
+    rendition = small.flavor_id_of(small.LATE, 2)
+    assert (asked("flavorAsset.get", {"id": rendition})["version"], made.file(rendition, "2")) == ("0", None)
+    made.clock.advance(10)
+    early = asked("flavorAsset.get", {"id": rendition})
+    assert (early["status"], early["version"], early["height"]) == (1, "2", 0)
+    assert int(early["sizeInBytes"]) == made.file(rendition, "2").size_bytes
+    made.clock.advance(10)
     assert states(asked, small.LATE) == (2, {0: 2, 2: 2, 4: 2})
     assert asked("media.get", {"entryId": small.LATE})["updatedAt"] == NOW + 30
     for params_id in (0, 2, 4):
@@ -82,14 +86,34 @@ def test_the_late_entry_becomes_ready_by_the_clock(made, asked):
 
 
 def test_an_entry_can_be_sent_back_to_converting(made, asked):
-    """While it converts, nothing of its flavors is known; afterwards everything is as before."""
+    """While it converts only the source's size is known, in bytes; afterwards everything is as before."""
     before = asked("flavorAsset.getByEntryId", {"entryId": small.UNICODE})
     Control(made).convert_later(small.UNICODE, 9)
     during = asked("flavorAsset.getByEntryId", {"entryId": small.UNICODE})
-    assert {(f["height"], f["sizeInBytes"], f["version"], f["status"]) for f in during} == {(0, 0, "0", 0)}
+    assert {(f["height"], f["status"]) for f in during} == {(0, 0)}
+    assert [(f["version"], f["size"]) for f in during] == [("2", int(before[0]["sizeInBytes"])), ("0", 0), ("0", 0)]
     made.clock.advance(9)
     after = asked("flavorAsset.getByEntryId", {"entryId": small.UNICODE})
     assert [f | {"updatedAt": 0} for f in after] == [f | {"updatedAt": 0} for f in before]
+
+
+def test_an_entry_can_be_sent_back_while_it_converts(control, clock):
+    """What was still to happen is forgotten; at the end everything is there."""
+    control.add_entry("0_a", partner_id=PARTNER)
+    control.add_flavor("0_a", "0_f", flavorParamsId=4, height=720)
+    data = control.replace_flavor_file("0_f", size_bytes=77).read()
+    control.convert_later("0_a", 9)
+    clock.advance(4)
+    control.library.settle()
+    control.convert_later("0_a", 90)
+    clock.advance(80)
+    control.library.settle()
+    assert (control.library.entries["0_a"]["status"], control.library.assets[FLAVOR]["0_f"]["status"]) == (1, 1)
+    clock.advance(10)
+    control.library.settle()
+    flavor = control.library.assets[FLAVOR]["0_f"]
+    assert (flavor["status"], flavor["version"], flavor["height"]) == (2, "12", 720)
+    assert control.file("0_f").read() == data
 
 
 def test_one_entry_never_gets_ready_and_one_failed(made, asked):
@@ -125,7 +149,7 @@ def test_both_app_tokens_and_the_user_secret_work(made):
 
 
 def test_flavors_move_an_entrys_updated_at_only_when_they_become_ready(control, clock):
-    """A new file, a status other than READY, and READY again don't move it."""
+    """A new file, another status, and READY again after a reconversion don't move it."""
     control.add_entry("0_a", partner_id=PARTNER)
     control.add_flavor("0_a", "0_f", status=1)
     moved = []
@@ -133,13 +157,14 @@ def test_flavors_move_an_entrys_updated_at_only_when_they_become_ready(control, 
         lambda: control.replace_flavor_file("0_f"),
         lambda: control.set_flavor("0_f", status=-1),
         lambda: control.set_flavor("0_f", status=2),
+        lambda: control.set_flavor("0_f", status=1),
         lambda: control.set_flavor("0_f", status=2),
         lambda: control.delete_flavor("0_f"),
     ):
         clock.advance(10)
         change()
         moved.append(control.library.entries["0_a"]["updatedAt"] == clock.now)
-    assert moved == [False, False, True, False, True]
+    assert moved == [False, False, True, False, False, True]
 
 
 def test_versions_follow_each_other_in_tens():
