@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import pytest
@@ -301,3 +302,16 @@ def test_checksum_asked_for_is_that_of_the_file(load, name, digits):
 def test_no_checksum_on_request(load):
     """The length is still proved."""
     assert load(checksum="none").checksum is None
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "overwrite"])
+def test_runs_at_the_same_time_do_not_harm_each_other(load, sandbox, tmp_path, if_exists):
+    """A task that Airflow started twice leaves one whole file, a row of each run, and nothing else."""
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = [task.result() for task in [pool.submit(load, if_exists=if_exists) for _ in range(4)]]
+    assert {outcome.outcome for outcome in outcomes} <= {"downloaded", "replaced", "skipped", "adopted"}
+    assert landed(outcomes[0]) == content(sandbox)
+    assert files(tmp_path) == [f"{small.READY}/{SOURCE}.mp4"]
+    written = [row for row in rows(open_lake(str(tmp_path)).store) if row.outcome != "failed"]
+    assert len(written) == len([outcome for outcome in outcomes if outcome.outcome != "skipped"])
+    assert load().outcome == "skipped"
