@@ -31,6 +31,7 @@ VALUES: dict[str, frozenset[str]] = {
     "KalturaCategoryStatus": _numbers((1, 4)),
     "KalturaCategoryEntryStatus": _numbers((1, 4)),
     "KalturaConversionProfileStatus": _numbers((1, 3)),
+    "KalturaAppTokenHashType": frozenset({"MD5", "SHA1", "SHA256", "SHA512"}),
     "KalturaAppTokenStatus": _numbers((1, 3)),
 }
 

@@ -6,13 +6,14 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
-from airflow_provider_kaltura.sandbox import ks, listing
+from airflow_provider_kaltura.sandbox import enums, ks, listing
 from airflow_provider_kaltura.sandbox.errors import ApiError
+from airflow_provider_kaltura.sandbox.parameters import integer, text
 from airflow_provider_kaltura.sandbox.services.registry import Access, action, list_response
 
 if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.library import Json
-    from airflow_provider_kaltura.sandbox.services.registry import Call
+from airflow_provider_kaltura.sandbox.services.registry import Call
 
 _ACTIVE, _DELETED = 2, 3
 _FIELDS = {
@@ -50,14 +51,14 @@ def start_session(call: Call) -> Json:
     granted = min(call.integer("expiry", duration), duration, duration if left is None else left)
     kind = token.get("sessionType", call.integer("type", ks.USER))
     user_id = token.get("sessionUserId") or call.text("userId")
-    extra = ",".join(text for text in (token.get("sessionPrivileges"), call.text("sessionPrivileges")) if text)
+    extra = ",".join(part for part in (token.get("sessionPrivileges"), call.text("sessionPrivileges")) if part)
     privileges = f"sessionid:{token['id']},apptoken:{token['id']}" + (f",{extra}" if extra else "")
     secret = call.library.partners[token["partnerId"]].admin_secret
-    text = ks.make(
+    session = ks.make(
         secret, token["partnerId"], kind=kind, user_id=user_id, expires_at=now + granted, privileges=privileges
     )
     return {
-        "ks": text,
+        "ks": session,
         "sessionType": kind,
         "partnerId": str(token["partnerId"]),
         "userId": user_id,
@@ -90,6 +91,8 @@ def list_tokens(call: Call) -> Json:
 def add(call: Call) -> Json:
     """Make a token from what is given."""
     given = call.object("appToken")
+    enums.check("hashType", given.get("hashType"), "KalturaAppTokenHashType")
+    enums.check("sessionType", given.get("sessionType"), "KalturaSessionType")
     now = call.library.now
     token: Json = {
         "id": f"0_{secrets.token_hex(4)}",
@@ -101,12 +104,12 @@ def add(call: Call) -> Json:
     }
     for name in ("expiry", "sessionType", "sessionDuration"):
         if name in given:
-            token[name] = int(given[name])
+            token[name] = integer(given[name])
     token.setdefault("sessionDuration", 86400)
     for name in ("sessionUserId", "sessionPrivileges", "description"):
         if name in given:
-            token[name] = str(given[name])
-    token["hashType"] = str(given.get("hashType", "SHA1"))
+            token[name] = text(given[name])
+    token["hashType"] = text(given.get("hashType")) or "SHA1"
     token["objectType"] = "KalturaAppToken"
     call.library.app_tokens[token["id"]] = token
     return token

@@ -137,9 +137,9 @@ def search(call: Call, *, media_only: bool) -> list[Json]:
     if not by_id:
         wanted = _defaults(wanted) | wanted
     items = library.partner_entries.get(call.partner_id or 0, [])
-    if by_id and wanted["idEqual"] in library.entries:
-        only = library.entries[text(wanted["idEqual"])]
-        items = [only] if only["partnerId"] == call.partner_id else []
+    if by_id:
+        only = library.entries.get(text(wanted["idEqual"]))
+        items = [only] if only is not None and only["partnerId"] == call.partner_id else []
     if media_only:
         items = [entry for entry in items if text(entry["type"]) == MEDIA_CLIP]
     session = call.session

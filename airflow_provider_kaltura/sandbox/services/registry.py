@@ -176,6 +176,11 @@ def find(service: str, name: str) -> Action:
     return actions[name.lower()]
 
 
+def names() -> list[str]:
+    """Return ``service.action`` of everything that there is."""
+    return [action.full_name for actions in _SERVICES.values() for action in actions.values()]
+
+
 def canonical(service: str, name: str) -> str:
     """Return ``service.action`` as Kaltura writes it; names that don't exist stay as they are."""
     action = _SERVICES.get(service.lower(), {}).get(name.lower())

@@ -55,6 +55,7 @@ def test_id_equal_finds_nothing_of_others(ask):
     """IdEqual of another partner's entry, of an unknown one, or with another status finds nothing."""
     assert ask.ids("media.list", {"filter": {"idEqual": "0_foreign"}}) == []
     assert ask.ids("media.list", {"filter": {"idEqual": "0_nowhere"}}) == []
+    assert ask.ids("media.list", {"filter": {"idEqual": []}}) == []
     assert ask.ids("media.list", {"filter": {"idEqual": "0_busy", "statusEqual": "2"}}) == []
 
 
