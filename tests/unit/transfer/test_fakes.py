@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 from functools import partial
@@ -14,10 +15,11 @@ from tests.media_server import Fault, MediaServer, SeededContent
 
 
 def get(server, headers=None, path="/object"):
-    """Ask with a plain client."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
-    connection.request("GET", path, headers=headers or {})
-    return connection.getresponse()
+    """Ask with a plain client; give status, headers and body."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+        connection.request("GET", path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
 
 
 def test_a_manual_clock_moves_only_when_told():
@@ -80,12 +82,11 @@ def server():
 def test_the_media_server_is_right_when_told_nothing(server):
     """The whole, a range, an open range, and one past the end."""
     data = server.content.all()
-    assert get(server).read() == data
-    answer = get(server, {"Range": "bytes=10-19"})
-    assert (answer.status, answer.headers["Content-Range"]) == (206, "bytes 10-19/1000")
-    assert answer.read() == data[10:20]
-    assert get(server, {"Range": "bytes=990-"}).read() == data[990:]
-    assert get(server, {"Range": "bytes=1000-1001"}).status == 416
+    assert get(server)[2] == data
+    status, headers, body = get(server, {"Range": "bytes=10-19"})
+    assert (status, headers["Content-Range"], body) == (206, "bytes 10-19/1000", data[10:20])
+    assert get(server, {"Range": "bytes=990-"})[2] == data[990:]
+    assert get(server, {"Range": "bytes=1000-1001"})[0] == 416
     assert [(request.start, request.stop) for request in server.requests] == [
         (None, None),
         (10, 20),
@@ -110,9 +111,8 @@ def test_the_media_server_is_right_when_told_nothing(server):
 def test_the_media_server_lies_as_told(server, fault, length, body_bytes):
     """Framing, declared length and body are independent of each other."""
     server.again([fault])
-    answer = get(server)
-    assert answer.headers["Content-Length"] == length
-    assert len(answer.read()) == body_bytes
+    _, headers, body = get(server)
+    assert (headers["Content-Length"], len(body)) == (length, body_bytes)
 
 
 @pytest.mark.parametrize(("fault", "sent"), [(Fault(cut_at=100), 100), (Fault(cut_after=50), 50), (Fault(cut_at=0), 0)])
@@ -120,7 +120,7 @@ def test_the_media_server_cuts_as_told(server, fault, sent):
     """By offset of the object or of the body; the client sees fewer bytes than promised."""
     server.again([fault])
     with pytest.raises(http.client.IncompleteRead) as caught:
-        get(server).read()
+        get(server)
     assert len(caught.value.partial) == sent
     assert server.sent_bytes == sent
 
@@ -137,5 +137,5 @@ def test_the_media_server_resets_as_told(server):
 def test_the_media_server_follows_a_function_too(server):
     """A script may look at the request."""
     server.again(lambda request: Fault(status=404, body=b"") if request.path == "/no" else None)
-    assert get(server, path="/no").status == 404
-    assert get(server, path="/yes").status == 200
+    assert get(server, path="/no")[0] == 404
+    assert get(server, path="/yes")[0] == 200
