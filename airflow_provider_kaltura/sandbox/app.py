@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 
 from airflow_provider_kaltura.sandbox import api, control_http, media, parameters, replies, wire
 from airflow_provider_kaltura.sandbox.library import Place
 from airflow_provider_kaltura.sandbox.replies import Reply
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from airflow_provider_kaltura.sandbox.control import Control
     from airflow_provider_kaltura.sandbox.library import Json
     from airflow_provider_kaltura.sandbox.log import Log, Record
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 _NOT_FOUND = Reply(
     status=404, headers=(("Content-Type", "text/html; charset=iso-8859-1"),), body=b"<h1>Not Found</h1>\n"
 )
@@ -34,6 +33,7 @@ _CORS = (
     ("Access-Control-Max-Age", "86400"),
 )
 _API = "/api_v3"
+_CONTROL = "/_sandbox"
 # The rest of a chain of redirects stands before the path: /_hop/3/p/…
 _HOP = re.compile(r"^/_hop/(\d+)(?=/)")
 
@@ -126,10 +126,18 @@ class Server:
         return media.answer(self._api, caller) or _NOT_FOUND
 
 
-def application(server: Server) -> Starlette:
-    """Return the ASGI application of a server with its control endpoint."""
-    routes: list[Any] = [
-        Mount("/_sandbox", app=control_http.application(server.control)),
-        Route("/{path:path}", endpoint=server, methods=_METHODS),
-    ]
-    return Starlette(routes=routes)
+def application(server: Server) -> ASGIApp:
+    """
+    Return the ASGI application of a server with its control endpoint.
+
+    :param server: What answers everything else.
+    :returns: The application.
+    """
+    control = Starlette(routes=[Mount(_CONTROL, app=control_http.application(server.control))])
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # Not by Starlette's router: its patterns refuse paths with a quoted line end, which media URLs may have.
+        chosen = control if scope["path"].startswith(f"{_CONTROL}/") else server
+        await chosen(scope, receive, send)
+
+    return route

@@ -8,10 +8,11 @@ plan says, since no HTTP library lets itself be used to send a false Content-Len
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from dataclasses import dataclass
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -31,6 +32,7 @@ _BUFFER_BYTES = 1 << 20
 _POLL_SECONDS = 0.002
 _TICK_SECONDS = 0.05
 _NO_BODY = {204, 304}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Connections = dict[tuple[str, int], asyncio.Transport]
 
@@ -98,7 +100,7 @@ async def send(exchange: Exchange, reply: Reply, plan: Plan) -> None:
         await _send_broken(exchange, reply, plan)
         return
     exchange.record.status = reply.status
-    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    headers = [(name.lower().encode(), _line(value).encode()) for name, value in reply.headers]
     headers.append((b"content-length", str(reply.size_bytes).encode()))
     await exchange.send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if exchange.has_body and reply.status not in _NO_BODY:
@@ -142,6 +144,11 @@ async def _send_broken(exchange: Exchange, reply: Reply, plan: Plan) -> None:
         pass
 
 
+def _line(value: str) -> str:
+    """Return a header's value without the characters that would end its line: names come from URLs and entries."""
+    return _CONTROL.sub("_", value)
+
+
 def _head(reply: Reply, plan: Plan) -> bytes:
     """Return status line and headers, with the length as the plan tells it."""
     headers = list(reply.headers)
@@ -151,8 +158,8 @@ def _head(reply: Reply, plan: Plan) -> bytes:
         headers.append(("Connection", "close"))
     else:
         headers.append(("Content-Length", str(reply.size_bytes + plan.length_delta)))
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers]
+    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+    lines += [f"{name}: {_line(value)}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -228,3 +228,19 @@ def test_urls_have_the_servers_own_address(running, http, make_ks):
     data = {"id": "0_small", "format": 1, "ks": make_ks()}
     answer = http.post(url, data=data, headers={"Host": "elsewhere.example", "X-Forwarded-Proto": "https"})
     assert answer.json().startswith(running.base_url.replace("http:", "https:"))
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "cut"])
+def test_names_cannot_break_out_of_their_header(get, control, running, broken):
+    """A line end in an entry's name or in a URL becomes an underscore; other scripts arrive as UTF-8."""
+    control.set_entry("0_film", name="A\r\nX-Injected: 1 é")
+    if broken:
+        running.control.faults.on("no_content_length", how="close")
+    for path in (
+        f"{BASE}/download/entry_id/0_film/flavor/0_source/relocate/x",
+        f"{BASE}/serveFlavor/flavorId/0_source/fileName/A%0D%0AX-Injected:%201%20%C3%A9.mp4",
+    ):
+        answer = get(path)
+        assert "x-injected" not in answer.headers
+        name = answer.headers["content-disposition"].encode("latin-1").decode()
+        assert name == 'attachment; filename="A__X-Injected: 1 é.mp4"'
