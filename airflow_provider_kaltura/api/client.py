@@ -139,12 +139,21 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
         :param params: Parameters; copied.
         :param files: Files.
         """
-        params = KalturaParams() if params is None else copy.deepcopy(params)
-        if self._sessions is not None:
-            session = self._sessions.current()
-            self._manage(session)
-            listing_guard.check(service, action, params.get(), session)
-        super().queueServiceActionCall(service, action, returnType, params, files)
+        try:
+            params = KalturaParams() if params is None else copy.deepcopy(params)
+            if self._sessions is not None:
+                session = self._sessions.current()
+                self._manage(session)
+                listing_guard.check(service, action, params.get(), session)
+            super().queueServiceActionCall(service, action, returnType, params, files)
+        except BaseException:
+            self._forget_queue()
+            raise
+
+    def startMultiRequest(self) -> None:  # noqa: N802 - the official name
+        """Begin a multirequest; what this thread queued before and never sent is forgotten."""
+        self.callsQueue = []
+        super().startMultiRequest()
 
     def doQueue(self) -> Any:  # noqa: N802 - the official name
         """
@@ -156,9 +165,7 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
         try:
             return super().doQueue()
         except BaseException:
-            # Else the next single call would be swallowed by a multirequest that is over.
-            self.callsQueue = []
-            self.multiRequestReturnType = None
+            self._forget_queue()
             raise
 
     def getRequestParams(self) -> tuple[str, Any, Any]:  # noqa: N802 - the official name
@@ -250,6 +257,11 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
                     slot.blocked()
                 _raise_for_items(found, result, idempotent=idempotent, renewable=renewable)
             return result
+
+    def _forget_queue(self) -> None:
+        # Else the next single call would be swallowed by a multirequest that is over.
+        self.callsQueue = []
+        self.multiRequestReturnType = None
 
     def _manage(self, session: Session) -> None:
         """Use this session from now on, unless the user has set a KS of their own."""

@@ -78,7 +78,7 @@ class KalturaApi:
         wanted = _unique(entry_ids)
         found: dict[str, Entry] = {}
         for chunk in _chunks(wanted, _CHUNK):
-            _keep_entries(self.runtime.shared_client().baseEntry.getByIds(",".join(chunk)), chunk, found)
+            _keep_entries(self.runtime.shared_client().baseEntry.getByIds(",".join(chunk)), found)
         return {entry_id: found[entry_id] for entry_id in wanted if entry_id in found}
 
     def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
@@ -220,7 +220,7 @@ class KalturaApi:
             answers = iter([_raised(item) for item in client.doMultiRequest()])
             for page in batch:
                 if entries is not None and page.number == 1:
-                    _keep_entries(next(answers), page.entry_ids, entries)
+                    _keep_entries(next(answers), entries)
                 pages.extend(_keep_assets(next(answers), page, assets))
 
     def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str]]:
@@ -256,13 +256,12 @@ def _queue_flavor_list(client: Any, page: _Page) -> None:
     client.flavorAsset.list(wanted, KalturaFilterPager(pageSize=_PAGE, pageIndex=page.number))
 
 
-def _keep_entries(answer: Any, chunk: list[str], entries: dict[str, Entry]) -> None:
+def _keep_entries(answer: Any, entries: dict[str, Entry]) -> None:
     from airflow_provider_kaltura.api.convert import entry_of  # noqa: PLC0415 - with the client
 
     for item in _listed(answer):
         entry = entry_of(item)
-        if entry.id in chunk:
-            entries[entry.id] = entry
+        entries[entry.id] = entry
 
 
 def _keep_assets(answer: Any, page: _Page, assets: dict[str, dict[str, FlavorAsset]]) -> list[_Page]:

@@ -276,6 +276,30 @@ def test_a_failed_multirequest_leaves_no_trace(double, api):
         assert (result if result is True else "swallowed") == answer
 
 
+def test_a_call_that_was_never_queued_leaves_no_trace(double, make_api):
+    """A session that can't be made in the middle of a multirequest does not swallow the thread's next call."""
+    double.actions[("session", "start")] = [Step("a-first-ks"), Step(Fault("START_SESSION_ERROR")), Step("a-second-ks")]
+    double.actions[("system", "ping")] = True
+    client = make_api(auth={"method": "session_start", "session_type": "user", "session_expiry_seconds": 1}).client()
+    client.startMultiRequest()
+    client._runtime.sessions._sessions.clear()
+    with pytest.raises(errors.AuthError):
+        client.system.ping()
+    assert client.system.ping() is True
+    assert double.posts[-1].path.endswith("/service/system/action/ping")
+
+
+def test_what_was_queued_and_never_sent_is_forgotten(double, api):
+    """A multirequest that its caller gave up is not sent along with the next one."""
+    double.actions[("system", "ping")] = True
+    client = api.client()
+    client.startMultiRequest()
+    client.system.ping()
+    client.startMultiRequest()
+    client.system.ping()
+    assert client.doMultiRequest() == ["1"]
+
+
 def test_entities_are_not_expanded(double, api):
     """A document type in an answer is an error in ours, not a way to read files or to blow up memory."""
     bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "boom">]><xml><result>&a;</result></xml>'
