@@ -45,6 +45,7 @@ __all__ = [
     "is_control_flow",
     "is_deferral_timeout",
     "mask_secret",
+    "poke_until_done",
     "task_identity",
 ]
 
@@ -69,6 +70,21 @@ def is_control_flow(error: AirflowException) -> bool:
     """Tell whether *error* is no failure but an order to Airflow: a skip, or a later poke."""
     # AirflowRescheduleException is in neither version's public names.
     return isinstance(error, AirflowSkipException) or type(error).__name__ == "AirflowRescheduleException"
+
+
+def poke_until_done(sensor: BaseSensorOperator, context: Context) -> Any:
+    """
+    Run the base sensor's ``execute`` from a sensor's own.
+
+    Airflow 2.11 guards every ``execute`` against calls from outside of a task, takes this one for such a call, warns in
+    each run, and refuses it where ``allow_nested_operators`` is off.
+
+    :param sensor: The sensor.
+    :param context: What Airflow gave to its ``execute``.
+    :returns: The XCom value of the last poke.
+    """
+    guarded = BaseSensorOperator.execute
+    return getattr(guarded, "__wrapped__", guarded)(sensor, context)
 
 
 def task_identity(context: Context) -> dict[str, Any]:

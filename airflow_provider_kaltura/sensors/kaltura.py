@@ -17,6 +17,7 @@ from airflow_provider_kaltura.compat import (
     conf,
     is_control_flow,
     is_deferral_timeout,
+    poke_until_done,
 )
 from airflow_provider_kaltura.exceptions import (
     KalturaProviderError,
@@ -97,7 +98,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
         """
         with self._failures_as_asked():
             if not self.deferrable:
-                return cast("list[FlavorInfo]", super().execute(context))
+                return cast("list[FlavorInfo]", poke_until_done(self, context))
             found = self.poke(context)
             if isinstance(found, PokeReturnValue):
                 return cast("list[FlavorInfo]", found.xcom_value)

@@ -64,6 +64,12 @@ def test_templates_are_rendered_before_the_wait(run_dag, deferrable):
     assert end_of(run)[0] == "success"
 
 
+def test_airflow_does_not_take_the_wait_for_a_stray_call(run_dag):
+    """The sensor runs where Airflow allows no execute inside of another."""
+    run = run_dag(waiting("nested", entry_id=small.READY, allow_nested_operators=False))
+    assert end_of(run)[0] == "success"
+
+
 def test_the_sensors_result_can_be_mapped_over(run_dag, sandbox, tmp_path):
     """Every flavor that flavor="all" returns is downloaded by a mapped task of its own."""
     with DAG("ends_mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
