@@ -66,9 +66,14 @@ class _Field:
 
     def _text(self, value: Any) -> str:
         choices = [choice for choice in self.schema.get("enum", ()) if choice is not None]
-        if not isinstance(value, str) or (choices and value.strip() not in choices):
+        if not isinstance(value, str):
             self.fail(f"must be one of {', '.join(choices)}" if choices else "must be a text")
-        return value.strip()
+        if not choices:
+            return value.strip()
+        known = {choice.lower(): choice for choice in choices}
+        if value.strip().lower() not in known:
+            self.fail(f"must be one of {', '.join(choices)}")
+        return str(known[value.strip().lower()])
 
     def _number(self, value: Any, *, whole: bool) -> float | int:
         what = f"must be a {'whole ' if whole else ''}number of at least {self.schema['minimum']}"

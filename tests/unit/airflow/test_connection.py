@@ -225,6 +225,12 @@ def test_every_extra_of_the_form_is_read():
             assert config(extra=changed) != config(extra=EVERYTHING)
 
 
+def test_words_may_be_written_in_any_case():
+    """SHA256 and sha256 are the same word."""
+    auth = config(extra={"app_token_id": "0_abc", "hash_type": "sha1", "auth_method": "APP_TOKEN"}).auth
+    assert (auth.hash_type, auth.method) == ("SHA1", "app_token")
+
+
 def test_an_unknown_extra_is_warned_about(caplog):
     """A misspelt extra is named in the log, without its value."""
     config(extra={"app_tokn_id": "0_secret_looking"})
