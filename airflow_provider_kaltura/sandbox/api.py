@@ -82,8 +82,8 @@ class Api:
         if text(parameters.get("service")).lower() != "multirequest":
             return self._one(parameters, caller)
         results: dict[int, Any] = {}
-        for number, part in multirequest.items(parameters):
-            results[number] = self._one(multirequest.resolve(part, results), caller)
+        for part in multirequest.items(parameters):
+            results[len(results) + 1] = self._one(multirequest.resolve(part, results), caller)
         return list(results.values())
 
     def _one(self, parameters: Json, caller: Caller) -> Any:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(r"\{(\d+):result(?::([^{}]*))?\}")
 
 
-def items(parameters: Json) -> list[tuple[int, Json]]:
+def items(parameters: Json) -> list[Json]:
     """
-    Return number and parameters of each part, in order.
+    Return the parameters of each part, in order.
 
     Numbering starts at 0 or 1 and stops at the first gap; what stands outside the parts holds for all of them.
+    References count from 1 either way: the official Python client numbers its parts from 0 and refers to the first
+    as ``{1:result}``, which worked on the real server.
     """
     shared = {
         name: value for name, value in parameters.items() if not name.isdigit() and name not in {"service", "action"}
@@ -26,7 +28,7 @@ def items(parameters: Json) -> list[tuple[int, Json]]:
     number = 0 if isinstance(parameters.get("0"), dict) else 1
     found = []
     while isinstance(parameters.get(str(number)), dict):
-        found.append((number, {**shared, **parameters[str(number)]}))
+        found.append({**shared, **parameters[str(number)]})
         number += 1
     return found
 
@@ -36,7 +38,7 @@ def resolve(value: Any, results: dict[int, Any]) -> Any:
     Return *value* with the references in its texts replaced.
 
     :param value: Parameters, or a part of them.
-    :param results: The answers so far by number. A reference to another number stays as it is.
+    :param results: The answers so far, counted from 1. A reference to another number stays as it is.
     :returns: The value without references.
     :raises Crash: A reference asks for a property of something that has none, such as true.
     """

@@ -277,7 +277,7 @@ def _flavor(made: Library, entry_id: str, rendition: _Rendition, size_bytes: int
         "isOriginal": rendition is _SOURCE,
         "isWeb": True,
         "containerFormat": "isom",
-        "videoCodecId": "mp4v",
+        "videoCodecId": "avc1",
         "status": lifecycle.READY,
         "isDefault": False,
         "objectType": "KalturaFlavorAsset",

@@ -28,7 +28,7 @@ def mp4(width: int, height: int, *, kbps: int, seconds: int) -> bytes:
 
     output = io.BytesIO()
     with av.open(output, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=_FRAMES_PER_SECOND)
+        stream = container.add_stream(_encoder(), rate=_FRAMES_PER_SECOND)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.bit_rate = kbps * 1000
         for planes in _pictures(width, height, _FRAMES_PER_SECOND * seconds):
@@ -38,6 +38,13 @@ def mp4(width: int, height: int, *, kbps: int, seconds: int) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return output.getvalue()
+
+
+def _encoder() -> str:
+    """Return the encoder to use: H.264, which browsers play, where PyAV was built with one."""
+    import av  # noqa: PLC0415 - see mp4
+
+    return "libx264" if "libx264" in av.codecs_available else "mpeg4"
 
 
 def _pictures(width: int, height: int, count: int) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -29,7 +29,7 @@ async function main() {
       .startMultiRequest()
       .add(media.get(entryId))
       .add(flavorAsset.listAction(flavors))
-      .add(flavorAsset.getUrl('{1:result:objects:0:id}')) // this client counts from 0
+      .add(flavorAsset.getUrl('{2:result:objects:0:id}')) // references count from 1, though this client numbers from 0
       .add(media.get('0_missing1')),
   );
   const url = await run(flavorAsset.getUrl(many[1].objects[0].id));

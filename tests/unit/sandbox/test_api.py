@@ -56,6 +56,14 @@ def test_numbers_start_at_0_or_1_and_stop_at_a_gap(ask):
 
 
 @pytest.mark.usefixtures("entry")
+def test_references_count_from_one_however_parts_are_numbered(ask):
+    """The first part is ``{1:result}`` even when it is numbered 0, as by the official Python client."""
+    get, ref = part("media.get", entryId="0_a"), part("media.get", entryId="{1:result:id}")
+    for parts in ({"0": get, "1": ref}, {"1": get, "2": ref}):
+        assert [answer["id"] for answer in ask("multirequest.", parts)] == ["0_a", "0_a"]
+
+
+@pytest.mark.usefixtures("entry")
 def test_a_part_may_have_its_own_session(ask, make_ks):
     """The shared KS holds for the parts that have none; a bad shared one fails all."""
     own = part("session.get", ks=make_ks(2, "me"))
