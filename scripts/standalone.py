@@ -27,8 +27,17 @@ FINAL_STATES = frozenset({"success", "failed"})
 SHIM = """#!/bin/sh
 case "$1" in
   scheduler|triggerer) exec "{python}" -m airflow "$@" --skip-serve-logs ;;
+  standalone) exec "{python}" -c "$AIRFLOW_STARTER" ;;
   *) exec "{python}" -m airflow "$@" ;;
 esac
+"""
+
+# Should we be killed, the kernel interrupts standalone (PR_SET_PDEATHSIG), which then ends its parts.
+STARTER = """
+import ctypes, runpy, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGINT)
+sys.argv = ["airflow", "standalone"]
+runpy.run_module("airflow", run_name="__main__")
 """
 
 
@@ -123,7 +132,8 @@ class StandaloneAirflow:
         shim.write_text(SHIM.format(python=self.python))
         shim.chmod(0o755)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        env = {**inherited, **self._own_env, "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+        own = {**self._own_env, "AIRFLOW_STARTER": STARTER}
+        env = {**inherited, **own, "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"}
         with self.console_log.open("wb") as console:
             self._process = subprocess.Popen(
                 [str(shim), "standalone"],
