@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.api.errors import KalturaTransportError, TlsError
+from airflow_provider_kaltura.quiet import quiet_urllib3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import requests
 
@@ -96,7 +95,7 @@ class Transport:
             self.requests_sent += 1
         verify, proxies = self._route(session, url)
         request = _requests().Request(method, url, headers=dict(headers), json=json, data=data, auth=_no_auth)
-        with _quiet():
+        with quiet_urllib3():
             return session.send(
                 session.prepare_request(request),
                 timeout=(config.connect_timeout_seconds, config.read_timeout_seconds),
@@ -161,25 +160,6 @@ class Transport:
             if self._clock() > deadline:
                 raise KalturaTransportError("The answer takes too long to arrive.", "ANSWER_TOO_SLOW")
         return b"".join(parts)
-
-
-_asking = threading.local()
-
-
-def _not_ours(_record: logging.LogRecord) -> bool:
-    return not getattr(_asking, "ours", False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # At level DEBUG urllib3 logs the path of every request, in which a KS may stand. Only the records of this thread's
-    # own request are dropped; addFilter adds the same filter once.
-    logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
-    _asking.ours = True
-    try:
-        yield
-    finally:
-        _asking.ours = False
 
 
 class _translated:  # noqa: N801 - used as a function

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_kaltura.sandbox.content import content_bytes
 
@@ -40,7 +40,7 @@ def mp4(width: int, height: int, *, kbps: int, seconds: int) -> bytes:
     return output.getvalue()
 
 
-def _encoder() -> str:
+def _encoder() -> Literal["libx264", "mpeg4"]:
     """Return the encoder to use: H.264, which browsers play, where PyAV was built with one."""
     import av  # noqa: PLC0415 - see mp4
 

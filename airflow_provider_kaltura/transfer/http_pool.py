@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from airflow_provider_kaltura.quiet import quiet_urllib3
 from airflow_provider_kaltura.transfer.errors import SourceError, SourceUnavailableError, SourceUntrustedError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class HttpPool:
         host = urlsplit(url).hostname
         common = {"Accept-Encoding": "identity", "User-Agent": self.options.user_agent, "Accept": "*/*"}
         try:
-            with _quiet():
+            with quiet_urllib3():
                 return self._manager(url).request(
                     "GET", url, headers={**common, **headers}, redirect=False, retries=False, preload_content=False
                 )
@@ -210,22 +209,3 @@ def _usual_certificates() -> str | None:
     except ImportError:
         return None
     return certifi.where()
-
-
-_asking = threading.local()
-
-
-def _not_ours(_record: logging.LogRecord) -> bool:
-    return not getattr(_asking, "ours", False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # At level DEBUG urllib3 logs path and query of every request, which here may hold a session. Only the records of
-    # this thread's own request are dropped; addFilter adds the same filter once.
-    logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
-    _asking.ours = True
-    try:
-        yield
-    finally:
-        _asking.ours = False
