@@ -8,6 +8,7 @@ import traceback
 
 import pytest
 import trustme
+from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import Connection, redact
 
 from airflow_provider_kaltura import compat
@@ -202,7 +203,8 @@ def test_field_behaviour_is_that_of_the_provider_info():
 
 def test_widgets_are_those_of_the_provider_info():
     """The old form has the same extra fields, in the same order, with the same labels and hints."""
-    pytest.importorskip("flask_appbuilder")
+    if airflow_version.startswith("3."):
+        pytest.skip("Airflow 3 makes the form from conn-fields, without these widgets")
     widgets = KalturaHook.get_connection_form_widgets()
     assert list(widgets) == list(CONNECTION_TYPE["conn-fields"])
     for name, widget in widgets.items():
