@@ -211,7 +211,7 @@ def table(rows: list[Row], seed: int) -> str:
     lines = [
         f"Object of {SIZE} bytes in parts of {PART}; seed {seed}; {len(rows)} runs.",
         "",
-        "| kind | outcome | runs | requests (most) | bytes sent by the server (most) | as expected |",
+        "| kind | outcome | runs | requests (most) | bytes fetched, as the server sent them (most) | as expected |",
         "|---|---|---|---|---|---|",
     ]
     for (kind, outcome), group in groups.items():
