@@ -65,9 +65,14 @@ def promised_bytes(headers: Mapping[str, str], host: str | None) -> int | None:
     :param headers: Of the answer.
     :param host: Who answered.
     :returns: The Content-Length; None when there is none, or it doesn't count because the body is chunked.
-    :raises SourceAnswerError: It is no number, or several.
+    :raises SourceAnswerError: It is no number, or several; or the body is framed in a way that nobody takes off.
     """
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
+    framing = headers.get("Transfer-Encoding")
+    if framing is not None:
+        # http.client takes the frames off for this very word only; of anything else the frames would be kept as bytes
+        # of the object. Several such headers come joined by a comma.
+        if framing.lower() != "chunked":
+            raise SourceAnswerError("the Transfer-Encoding is another than chunked", host)
         return None
     text = headers.get("Content-Length")
     if text is None:

@@ -81,6 +81,39 @@ def test_a_whole_answer_promises_its_length_or_nothing(headers, promised):
     assert http_answer.prove_whole(200, headers, SIZE, "host") == promised
 
 
+@pytest.mark.parametrize("framing", ["chunked", "Chunked", "CHUNKED"])
+def test_a_chunked_body_is_known_in_any_case(framing):
+    """As http.client knows it, which takes the frames off."""
+    assert http_answer.promised_bytes({"Transfer-Encoding": framing}, "host") is None
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "gzip, chunked",
+        "chunked, chunked",
+        "chunked ",
+        " chunked",
+        "chunked;q=1",
+        "identity, chunked",
+        "x-chunked",
+        "identity",
+        "gzip",
+        "",
+    ],
+)
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "1000"}], ids=["no length", "the right length"])
+def test_a_body_in_frames_that_nobody_takes_off_is_refused(framing, length):
+    """Otherwise the frames would be taken for bytes of the object, whatever length is promised."""
+    headers = {"Transfer-Encoding": framing, **length}
+    with pytest.raises(SourceAnswerError):
+        http_answer.prove_whole(200, headers, SIZE, "host")
+    with pytest.raises(SourceAnswerError):
+        http_answer.prove_range(206, {**range_headers(), **headers}, WANTED, SIZE, "host")
+    with pytest.raises(SourceAnswerError):
+        http_answer.size_told(200, headers, "host")
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "kind"),
     [

@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_kaltura.transfer.copy import copy
 from airflow_provider_kaltura.transfer.errors import (
     RangeIgnoredError,
+    SourceAnswerError,
     SourceChangedError,
     SourceCutError,
     SourceExpiredError,
@@ -357,3 +358,16 @@ def test_a_range_that_is_ignored_is_no_range(server, source):
     server.again([Fault(ignore_range=True)])
     with pytest.raises(RangeIgnoredError):
         source.open(10, 20)
+
+
+@pytest.mark.parametrize(
+    "framings", [("gzip, chunked",), ("chunked ",), ("chunked;q=1",), ("x-chunked",), ("gzip", "chunked")], ids=str
+)
+def test_frames_are_never_taken_for_bytes_of_the_object(server, source, framings):
+    """A body in chunks, as long as the object with its frames, under a name that the library does not take off."""
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (4_987, CONTENT.read(0, 4_987))
+    assert len(body) == CONTENT.size_bytes
+    headers = tuple(("Transfer-Encoding", framing) for framing in framings)
+    server.again(lambda _: Fault(body=body, headers=headers))
+    with pytest.raises(SourceAnswerError):
+        read(source, 0, 5_000)
