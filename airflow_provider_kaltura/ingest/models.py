@@ -39,7 +39,8 @@ class AssetJob:
     ``key`` is below the lake's root, ``path`` is what users see. ``size_bytes`` is Kaltura's ``sizeInBytes``; None
     means that nothing but the server's Content-Length can prove the bytes (``verified`` is then ``"length"``).
     ``partner_id`` 0 and ``version`` ``""`` are unknown. ``refresh`` plans the same asset anew; it is asked once when
-    the source turns out to have changed.
+    the source turns out to have changed. ``confirm`` is called when all bytes are there and none is visible yet; it
+    raises SourceChangedError when they need not be those of ``version``.
     """
 
     partner_id: int
@@ -54,6 +55,7 @@ class AssetJob:
     attributes: ObjectAttributes = field(default_factory=ObjectAttributes)
     source_updated_at: datetime | None = None
     refresh: Callable[[], AssetJob] | None = field(default=None, repr=False, compare=False)
+    confirm: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

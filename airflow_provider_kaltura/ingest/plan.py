@@ -7,9 +7,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_kaltura.ingest.media_urls import as_media_url, facts_in_url
+from airflow_provider_kaltura.api.flavors import READY
+from airflow_provider_kaltura.ingest.media_urls import as_media_url, facts_in_url, version_in_url
 from airflow_provider_kaltura.ingest.models import METADATA_ENTRY, METADATA_FLAVOR, METADATA_VERSION, AssetJob
 from airflow_provider_kaltura.ingest.resolve import resolve, resolve_flavor
+from airflow_provider_kaltura.transfer.errors import SourceChangedError
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ def plan_flavor(
     """
     entry, asset = resolved.entry, resolved.asset
     key = destination.render(entry, asset)
+    flavor_url = _FlavorUrl(api, entry, asset, url)
     return AssetJob(
         partner_id=entry.partner_id,
         entry_id=entry.id,
@@ -132,10 +135,11 @@ def plan_flavor(
         size_bytes=asset.size_bytes,
         key=key,
         path=destination.path(key),
-        resolve_url=_FlavorUrl(api, entry, asset, url),
+        resolve_url=flavor_url,
         attributes=_attributes(key, asset.file_ext, _metadata(entry.id, asset.id, asset.version)),
         source_updated_at=asset.updated_at,
         refresh=refresh,
+        confirm=flavor_url.confirm,
     )
 
 
@@ -200,12 +204,31 @@ class _FlavorUrl:
         self._entry = entry
         self._asset = asset
         self._first = first
+        self._are_versioned = True
 
     def __call__(self, *, stale: str | None = None) -> MediaUrl:
-        if self._first is not None and stale is None:
-            return self._first
-        self._first = None
-        return self._api.media_url(self._asset, self._entry, allow_session=True, stale=stale)
+        if self._first is None or stale is not None:
+            self._first = None
+            found = self._api.media_url(self._asset, self._entry, allow_session=True, stale=stale)
+        else:
+            found = self._first
+        self._are_versioned = self._are_versioned and version_in_url(found.url) is not None
+        return found
+
+    def confirm(self) -> None:
+        """Ask whether the asset is still the planned one, where a URL that was used did not say which version it is."""
+        if self._are_versioned:
+            return
+        now = self._api.get_flavor_asset(self._asset.id)
+        if now.status not in READY or _identity(now) != _identity(self._asset):
+            raise SourceChangedError(
+                f"flavor {self._asset.id} changed while it was fetched from a URL without a version"
+            )
+
+
+def _identity(asset: FlavorAsset) -> tuple[object, ...]:
+    # A reconversion may keep the version for a while, but it moves updatedAt.
+    return asset.entry_id, asset.version, asset.size_bytes, asset.updated_at
 
 
 class _BareUrl:

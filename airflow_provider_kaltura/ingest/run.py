@@ -274,6 +274,8 @@ class _Run:
                 checksum=self.options.checksum,
                 progress=partial(self._advance, job),
             )
+            if job.confirm is not None:
+                job.confirm()
             upload.commit(if_absent=self.options.if_exists == "fail", checksum=result.checksum)
         except BaseException:
             _discard(upload)

@@ -17,7 +17,7 @@ from airflow_provider_kaltura.ingest.resolve import parse_wanted, resolve
 from airflow_provider_kaltura.ingest.run import run, run_one
 from airflow_provider_kaltura.ingest.watch import FlavorWatch
 from airflow_provider_kaltura.sandbox import lifecycle, small
-from airflow_provider_kaltura.sandbox.library import FLAVOR
+from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
 from airflow_provider_kaltura.stores import open_lake
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import TargetExistsError
@@ -76,6 +76,26 @@ def test_replaced_content_is_fetched_again(load, sandbox, restored, tmp_path):
     assert sorted((row.outcome, row.version) for row in rows(lake.store)) == [("downloaded", "2"), ("replaced", "12")]
     assert load().outcome == "skipped"
     assert restored["version"] == "12"
+
+
+def test_file_replaced_while_its_versionless_url_is_read_is_never_mixed(sandbox, api, sources, tmp_path):
+    """Behind access control the URL names no version: a resume would go on with other bytes of the same length."""
+    destination = Destination.parse(f"{tmp_path}/{{flavorId}}.mp4")
+    first = plan_entry(api, small.SECURE, parse_wanted("source"), destination)
+    flavor = sandbox.library.assets[FLAVOR][first.asset_id]
+    before, old = dict(flavor), content(sandbox, first.asset_id, first.version)
+    new = bytes(byte ^ 0xFF for byte in old)
+
+    def replace(_job, done_bytes, _size_bytes):
+        if done_bytes and flavor["version"] == before["version"]:
+            stored = StoredFile(first.asset_id, "12", len(new), "mp4", data=new)
+            lifecycle.store_flavor_file(sandbox.library, first.asset_id, stored)
+
+    outcome = run_one(first, open_lake(destination.root), RunOptions(), open_source=sources, progress=replace)
+    flavor.clear()
+    flavor.update(before)
+    assert (outcome.job.version, outcome.verified) == ("12", "full")
+    assert landed(outcome) == new
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from airflow_provider_kaltura.ingest.errors import DestinationError
 from airflow_provider_kaltura.ingest.media_urls import UrlFacts, as_media_url, facts_in_url, version_in_url
 from airflow_provider_kaltura.ingest.plan import plan_download, plan_entry, plan_url
 from airflow_provider_kaltura.ingest.resolve import BareUrl, FlavorDownload, parse_wanted
+from airflow_provider_kaltura.transfer.errors import SourceChangedError
+from tests.unit.ingest.fakes import NOON
 
 URL = "https://cdn.example/p/102/sp/10200/serveFlavor/entryId/0_e/v/2/flavorId/0_f/fileName/a.mp4/name/a.mp4"
 DESTINATION = Destination.parse("/lake/{entryId}/{flavorId}-{version}.{format}")
@@ -131,6 +133,41 @@ def test_refused_pushed_url_never_comes_back():
     assert job.resolve_url(stale=URL).url == "https://cdn.example/1"
     assert job.resolve_url().url == "https://cdn.example/2"
     assert api.urls == [URL, None]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"version": "12"}, {"size_bytes": 6}, {"status": 1}, {"updated_at": NOON}, {"version": "12", "size_bytes": 6}],
+    ids=["version", "size", "status", "time of its last change", "version and size"],
+)
+def test_asset_that_changed_behind_a_url_without_a_version_is_noticed(changes):
+    """Nothing else could tell that some of the bytes are those of another file."""
+    api = FakeApi()
+    job = plan_entry(api, "0_e", parse_wanted("source"), DESTINATION)
+    job.resolve_url()
+    job.confirm()
+    api.asset = FakeApi(**changes).asset
+    with pytest.raises(SourceChangedError, match="0_f"):
+        job.confirm()
+
+
+def test_url_that_names_its_version_needs_no_further_question():
+    """Only where a URL without a version was used, even as the second one, is the flavor asked for once more."""
+    api = FakeApi()
+    job = plan_download(api, FlavorDownload("0_f", "0_e", "2", 5, URL), DESTINATION)
+    api.asset = FakeApi(version="12").asset
+    job.resolve_url()
+    job.confirm()
+    api.asset = FakeApi().asset
+    job.resolve_url(stale=URL)
+    api.asset = FakeApi(version="12").asset
+    with pytest.raises(SourceChangedError):
+        job.confirm()
+
+
+def test_bare_url_has_nobody_to_ask():
+    """Content-Length stays its only proof."""
+    assert plan_url(BareUrl(URL), DESTINATION).confirm is None
 
 
 def test_bare_url_tells_what_its_path_names():

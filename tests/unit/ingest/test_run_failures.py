@@ -19,6 +19,7 @@ from tests.unit.ingest.fakes import (
     Sources,
     job,
     names,
+    raising,
     recorded_outcomes,
 )
 
@@ -174,3 +175,16 @@ def test_unprovable_size_fails_before_anything_is_begun(lake):
     with pytest.raises(SourceUnprovableError):
         run_one(job("a"), lake, OPTIONS, open_source=Sources(a=Unknown(b"")))
     assert names(lake) == []
+
+
+def test_bytes_that_need_not_be_of_the_planned_version_are_fetched_again(lake):
+    """What turns out when all bytes are there is no file yet: the asset is planned anew, once."""
+    fresh = job("a", 5, version="12")
+    first = job("a", 5, confirm=raising(SourceChangedError("replaced")), refresh=lambda: fresh)
+    lake.store.write("a.mp4", b"stays")
+    outcome = run_one(first, lake, OVERWRITE, open_source=Sources(a=b"12345"))
+    assert (outcome.outcome, outcome.job.version) == ("replaced", "12")
+    again = job("b", 5, confirm=raising(SourceChangedError("replaced")), refresh=lambda: again)
+    with pytest.raises(SourceChangedError, match="replaced"):
+        run_one(again, lake, OPTIONS, open_source=Sources(b=b"12345"))
+    assert names(lake) == ["a.mp4"]
