@@ -36,7 +36,7 @@ def flavor_of(item: Any) -> FlavorAsset:
     Convert a flavor asset.
 
     :param item: A ``KalturaFlavorAsset``.
-    :returns: The flavor asset; ``size_bytes`` is None where Kaltura says 0 or nothing.
+    :returns: The flavor asset; ``size_bytes`` is None where Kaltura says 0, nothing, or what no size can be.
     """
     return FlavorAsset(
         id=text(item.id),
@@ -46,10 +46,10 @@ def flavor_of(item: Any) -> FlavorAsset:
         status=_or(number(item.status), -1000),
         flavor_params_id=number(item.flavorParamsId) or 0,
         version=text(item.version) or "0",
-        size_bytes=number(item.sizeInBytes) or None,
-        width=number(item.width) or 0,
-        height=number(item.height) or 0,
-        bitrate_kbps=number(item.bitrate) or 0,
+        size_bytes=_count(item.sizeInBytes) or None,
+        width=_count(item.width),
+        height=_count(item.height),
+        bitrate_kbps=_count(item.bitrate),
         file_ext=text(item.fileExt),
         tags=tuple(tag.strip() for tag in text(item.tags).split(",") if tag.strip()),
         is_original=item.isOriginal is True,
@@ -79,7 +79,7 @@ def number(value: Any) -> int | None:
     value = _plain(value)
     try:
         return None if value is None or value == "" else int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -88,16 +88,24 @@ def moment(value: Any) -> datetime | None:
     Read a time.
 
     :param value: Seconds since the epoch, or unset.
-    :returns: The time in UTC, None when unset.
+    :returns: The time in UTC, None when unset or beyond what a calendar holds, as milliseconds would be.
     """
     seconds = number(value)
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _plain(value: Any) -> Any:
     if value is NotImplemented:
         return None
     return value.getValue() if hasattr(value, "getValue") else value
+
+
+def _count(value: Any) -> int:
+    """Read what can't be negative; 0 when unset or nonsense."""
+    return max(0, number(value) or 0)
 
 
 def _or(value: int | None, other: int) -> int:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kaltura.api.errors import (
+    AuthError,
     ConfigurationError,
     KalturaError,
     KalturaTransportError,
     NotFoundError,
     NotReadyError,
+    ThrottledError,
 )
 from airflow_provider_kaltura.api.ids import check_id
 from airflow_provider_kaltura.api.models import CheckResult, Entry, EntrySnapshot, FlavorAsset, MediaUrl
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 _CHUNK = 500
 _PAGE = 500
 _MULTIREQUEST = 100
+# So many entries may crash the server one after another before the server itself is to blame.
+_MAX_CRASHES = 3
+# Errors that are about the session or the account, whichever entry was asked for.
+_EVERYBODYS = (AuthError, ThrottledError)
 
 
 class KalturaApi:
@@ -153,7 +159,8 @@ class KalturaApi:
 
         :param entry_ids: The entries.
         :param web_playable_for: Those of them whose web-playable set is wanted too; one action more for each.
-        :returns: By id, in the order asked for; a :class:`NotFoundError` as value for what does not exist.
+        :returns: By id, in the order asked for; an error as value for what does not exist and for an entry whose
+            web-playable set can't be had, so that one bad entry spoils no other.
         """
         wanted = _unique(entry_ids)
         assets: dict[str, dict[str, FlavorAsset]] = {entry_id: {} for entry_id in wanted}
@@ -161,13 +168,7 @@ class KalturaApi:
         self._collect(list(_chunks(wanted, _CHUNK)), assets, entries)
         web = self._web_playable([entry_id for entry_id in wanted if entry_id in set(web_playable_for)])
         return {
-            entry_id: EntrySnapshot(
-                entry=entries[entry_id],
-                assets=tuple(_by_id(assets[entry_id])),
-                web_playable_ids=web.get(entry_id),
-            )
-            if entry_id in entries
-            else _unknown_entry(entry_id)
+            entry_id: _snapshot_of(entry_id, entries.get(entry_id), _by_id(assets[entry_id]), web.get(entry_id))
             for entry_id in wanted
         }
 
@@ -223,19 +224,35 @@ class KalturaApi:
                     _keep_entries(next(answers), entries)
                 pages.extend(_keep_assets(next(answers), page, assets))
 
-    def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
+    def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str] | KalturaError]:
+        found: dict[str, frozenset[str] | KalturaError] = {}
         for chunk in _chunks(entry_ids, _MULTIREQUEST):
             client = self.runtime.shared_client()
             client.startMultiRequest()
             for entry_id in chunk:
                 client.flavorAsset.getWebPlayableByEntryId(entry_id)
-            for entry_id, item in zip(chunk, client.doMultiRequest(), strict=True):
-                if isinstance(item, NotReadyError | NotFoundError):
-                    found[entry_id] = frozenset()
-                else:
-                    found[entry_id] = _ids(_raised(item))
+            try:
+                answers = client.doMultiRequest()
+            except KalturaError as error:
+                if not _may_be_one_calls_fault(error):
+                    raise
+                answers = self._web_playable_one_by_one(chunk)
+            found.update({entry_id: _web_answer(item) for entry_id, item in zip(chunk, answers, strict=True)})
         return found
+
+    def _web_playable_one_by_one(self, entry_ids: list[str]) -> list[Any]:
+        """Ask singly, since one call that dies or crashes empties the whole multirequest's answer."""
+        answers: list[Any] = []
+        crashes = 0
+        for entry_id in entry_ids:
+            try:
+                answers.append(self.runtime.shared_client().flavorAsset.getWebPlayableByEntryId(entry_id))
+            except KalturaError as error:
+                crashes += isinstance(error, KalturaTransportError)
+                if crashes > _MAX_CRASHES or isinstance(error, _EVERYBODYS):
+                    raise
+                answers.append(error)
+        return answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +315,31 @@ def _raised(item: Any) -> Any:
     if isinstance(item, KalturaError):
         raise item
     return item
+
+
+def _web_answer(item: Any) -> frozenset[str] | KalturaError:
+    if isinstance(item, NotReadyError | NotFoundError):
+        return frozenset()
+    if isinstance(item, _EVERYBODYS):
+        raise item
+    return item if isinstance(item, KalturaError) else _ids(item)
+
+
+def _may_be_one_calls_fault(error: KalturaError) -> bool:
+    """Tell whether an answer without a single item may be due to one of its calls: it died, or crashed the server."""
+    if isinstance(error, _EVERYBODYS):
+        return False
+    return error.x_kaltura_code is not None or error.code in {"HTTP_500", "EMPTY_ANSWER"}
+
+
+def _snapshot_of(
+    entry_id: str, entry: Entry | None, assets: list[FlavorAsset], web: frozenset[str] | KalturaError | None
+) -> EntrySnapshot | KalturaError:
+    if entry is None:
+        return _unknown_entry(entry_id)
+    if isinstance(web, KalturaError):
+        return web
+    return EntrySnapshot(entry=entry, assets=tuple(assets), web_playable_ids=web)
 
 
 def _present(item: Any, what: str, object_id: str) -> Any:
