@@ -59,7 +59,7 @@ test-all: test ## All of it, long tests included (<= 75 minutes)
 	$(PY) -m pytest -q -m all tests
 
 demo: .venv/.ready ## The main job from end to end: sandbox, a real Airflow, files compared
-	$(PY) -m scripts.demo
+	@$(PY) -m scripts.demo
 
 sandbox: .venv/.ready ## Serve the sandbox on port 8010 to develop DAGs against
 	$(PY) -m airflow_provider_kaltura.sandbox --port 8010

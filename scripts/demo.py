@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ OPTIONAL = ("KALTURA_SERVICE_URL", "KALTURA_AUTH_METHOD", "KALTURA_APP_TOKEN_ID"
 DEFAULT_SERVICE_URL = "https://www.kaltura.com"
 RUN_SECONDS = 200
 REAL_RUN_SECONDS = 6 * 3600
+# Airflow 3 writes the class and the text of an error into fields of JSON, Airflow 2 into one line.
+REASON = re.compile(r'\b(Kaltura\w+Error)(?:: |", ?"exc_value": ?")([^"\n]+)')
 LATE_SECONDS = 180  # its source, which the demo takes, is ready after a third
 
 
@@ -86,7 +89,7 @@ def real_target(env: Mapping[str, str]) -> Target | None:
     if env.get("KALTURA_AUTH_METHOD") == "app_token" and "KALTURA_APP_TOKEN_ID" not in given:
         missing.append("KALTURA_APP_TOKEN_ID")
     if missing:
-        raise SettingsError(f"{', '.join(sorted(given))} is set, but not {', '.join(missing)}; set all or none")
+        raise SettingsError(f"{', '.join(sorted(given))} is set, but not {', '.join(missing)}; set these too, or none")
     extra = {
         name: env[variable]
         for name, variable in (("auth_method", "KALTURA_AUTH_METHOD"), ("app_token_id", "KALTURA_APP_TOKEN_ID"))
@@ -199,6 +202,32 @@ def check_landed(target: Target, result: Mapping[str, Any], expected_bytes: int 
     return ", ".join(said)
 
 
+def check_connection(target: Target) -> None:
+    """
+    Try the connection of a real account before anything is started.
+
+    :param target: What the demo runs against.
+    :raises DemoError: It does not work; in the hook's words.
+    """
+    program = (
+        "import sys; from airflow_provider_kaltura.hooks import KalturaHook; "
+        "ok, text = KalturaHook().test_connection(); print(text); sys.exit(not ok)"
+    )
+    with tempfile.TemporaryDirectory() as home:
+        env = {**os.environ, CONNECTION_VARIABLE: target.connection, "AIRFLOW_HOME": home}
+        done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
+    lines = (done.stdout.strip() or done.stderr.strip() or "no answer").splitlines()
+    if done.returncode != 0:
+        raise DemoError(f"the connection does not work: {lines[-1]}")
+    print(f"The connection works: {lines[-1]}")
+
+
+def reasons(airflow: StandaloneAirflow) -> str:
+    """Return the lines of the task logs that name one of our errors, which is what a person wants to read."""
+    found = dict.fromkeys(": ".join(match.groups()) for match in REASON.finditer(airflow.logs()))
+    return "\n  ".join(["", *found]) if found else ""
+
+
 def run_entry(airflow: StandaloneAirflow, target: Target, entry_id: str, lake: Path) -> str:
     """
     Run the example DAG for one entry and check what landed.
@@ -214,12 +243,28 @@ def run_entry(airflow: StandaloneAirflow, target: Target, entry_id: str, lake: P
     run_id = airflow.trigger(DAG_ID, conf)
     state, seen = airflow.wait(DAG_ID, run_id, RUN_SECONDS if target.service_url else REAL_RUN_SECONDS)
     if state != "success":
-        raise DemoError(f"the run for {entry_id} ended as {state}: {airflow.task_states(DAG_ID, run_id)}")
+        states = airflow.task_states(DAG_ID, run_id)
+        raise DemoError(f"the run for {entry_id} ended as {state}: {states}{reasons(airflow)}")
     url = airflow.xcom(DAG_ID, run_id, "get_download_url")
     result = airflow.xcom(DAG_ID, run_id, "download")
     waited = "waited in the triggerer" if "deferred" in seen["wait_for_flavor"] else "was ready"
     found = check_landed(target, result, url["fileSize"])
     return f"  {entry_id} {waited}; {result['outcome']} {Path(result['path']).relative_to(lake)}: {found}"
+
+
+def check_nothing_leaked(target: Target, home: Path) -> None:
+    """
+    Look for the secret in all that Airflow wrote.
+
+    :param target: What the demo ran against.
+    :param home: AIRFLOW_HOME.
+    :raises DemoError: It, or a KS, stands in a log or in the database.
+    """
+    from tests.secret_scan import scan_home  # noqa: PLC0415 - not needed before the end
+
+    secrets = {json.loads(target.connection)["password"]} if target.connection.lstrip().startswith("{") else set()
+    if found := scan_home(home, secrets):
+        raise DemoError(f"a secret stands in {', '.join(sorted({one.place for one in found}))}")
 
 
 def run(target: Target) -> None:
@@ -241,6 +286,8 @@ def run(target: Target) -> None:
             print(f"Airflow answers at {airflow.base_url}; triggering {DAG_ID} …")
             for entry_id in target.entry_ids:
                 print(run_entry(airflow, target, entry_id, lake), flush=True)
+        check_nothing_leaked(target, home)
+        print("  no secret and no session stands in Airflow's logs or database")
         manifest = [line for file in (lake / "_kaltura").rglob("*.jsonl") for line in file.read_text().splitlines()]
         lakes_rows = sum(1 for line in manifest if json.loads(line)["outcome"] == "downloaded")
         if not lakes_rows:
@@ -255,6 +302,7 @@ def main() -> int:
         target = real_target(os.environ)
         if target is not None:
             print(target.headline)
+            check_connection(target)
             run(target)
         else:
             with sandbox() as local:
