@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_kaltura.api import body
 from airflow_provider_kaltura.api.errors import KalturaTransportError, TlsError
 from airflow_provider_kaltura.quiet import quiet_urllib3
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.api.config import ClientConfig
 
-_CHUNK_BYTES = 64 * 1024
-# A server that sends a byte now and then keeps every read timeout alive: the whole answer has a limit too.
+# A server that sends a byte now and then keeps every read timeout alive: the whole answer has a limit too. It is looked
+# at between reads of the body; http.client reads the headers (64 KB a line, 100 lines at most) and the size line of a
+# chunk in one go, so that only the read timeout, byte for byte, holds there, and the limit directly afterwards.
 _WHOLE_ANSWER_FACTOR = 5
 
 
@@ -70,9 +72,10 @@ class Transport:
         if content_type:
             headers["Content-Type"] = content_type
         with _translated(self._config.service_url):
+            begun = self._clock()
             response = self.open("POST", url, headers=headers, json=json, data=data)
             try:
-                return Answer(response.status_code, response.headers, self._read(response))
+                return Answer(response.status_code, response.headers, self._read(response, begun))
             finally:
                 response.close()
 
@@ -147,19 +150,15 @@ class Transport:
         session.headers.update({"User-Agent": self._config.user_agent, "Accept-Encoding": "gzip"})
         return session
 
-    def _read(self, response: requests.Response) -> bytes:
-        limit = self._config.max_answer_bytes
-        deadline = self._clock() + _WHOLE_ANSWER_FACTOR * self._config.read_timeout_seconds
-        parts: list[bytes] = []
-        size = 0
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise KalturaTransportError(f"The answer is longer than {limit} bytes.", "ANSWER_TOO_LONG")
-            if self._clock() > deadline:
+    def _read(self, response: requests.Response, begun: float) -> bytes:
+        limit = _WHOLE_ANSWER_FACTOR * self._config.read_timeout_seconds
+
+        def check_time() -> None:
+            if self._clock() - begun > limit:
                 raise KalturaTransportError("The answer takes too long to arrive.", "ANSWER_TOO_SLOW")
-        return b"".join(parts)
+
+        check_time()
+        return body.read(response, max_bytes=self._config.max_answer_bytes, check_time=check_time)
 
 
 class _translated:  # noqa: N801 - used as a function

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.api.config import USER_AGENT
+from airflow_provider_kaltura.api.redact import session_in_url
 from airflow_provider_kaltura.ingest.media_urls import version_in_url
 from airflow_provider_kaltura.transfer.errors import SourceError, SourceExpiredError
 from airflow_provider_kaltura.transfer.http_pool import HttpOptions, HttpPool
@@ -74,6 +75,7 @@ class HttpSources:
             size_bytes=self._probe(resolver) if job.size_bytes is None else job.size_bytes,
             version=job.version,
             version_of=version_in_url,
+            has_session=_has_session,
             pool=self._pool,
         )
 
@@ -92,14 +94,18 @@ class HttpSources:
     def _probe(self, resolver: _Remembering) -> int:
         for count in range(1, _PROBES):
             try:
-                return probe_size(resolver, pool=self._pool)
+                return probe_size(resolver, pool=self._pool, has_session=_has_session)
             except SourceError as error:
                 if not error.retryable:
                     raise
                 if isinstance(error, SourceExpiredError):
                     resolver.renounce()
             self._sleep(_FIRST_WAIT_SECONDS * 2 ** (count - 1))
-        return probe_size(resolver, pool=self._pool)
+        return probe_size(resolver, pool=self._pool, has_session=_has_session)
+
+
+def _has_session(url: str) -> bool:
+    return session_in_url(url) is not None
 
 
 class _Remembering:

@@ -18,7 +18,7 @@ from airflow_provider_kaltura.transfer.errors import (
 )
 from airflow_provider_kaltura.transfer.http_pool import HttpPool
 from airflow_provider_kaltura.transfer.http_stream import HttpStream
-from airflow_provider_kaltura.transfer.http_urls import FixedUrl, Resolve, ResolvedUrl, next_url, require_http
+from airflow_provider_kaltura.transfer.http_urls import FixedUrl, HasSession, Resolve, ResolvedUrl, UrlChain
 from airflow_provider_kaltura.transfer.plan import ByteRange
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class HttpSource:
     :param size_bytes: Length of the whole, from elsewhere (or from :func:`probe_size`).
     :param version: What the URL must be for; empty when unknown.
     :param version_of: Reads the version out of a URL; None when it names none.
+    :param has_session: Tells whether a session is in a URL; such a URL is never followed to another host. Beside that
+        all of a URL that ``needs_session`` is guarded, by length.
     :param pool: Connections; an own one by default.
     """
 
@@ -53,6 +55,7 @@ class HttpSource:
         size_bytes: int,
         version: str = "",
         version_of: Callable[[str], str | None] | None = None,
+        has_session: HasSession | None = None,
         pool: HttpPool | None = None,
     ) -> None:
         if size_bytes < 0:
@@ -62,6 +65,7 @@ class HttpSource:
         self.requests = 0
         self._resolve = resolve
         self._version_of = version_of or (lambda _: None)
+        self._has_session = has_session or (lambda _: False)
         self._pool = pool or HttpPool()
         self._lock = threading.Lock()
         self._url: ResolvedUrl | None = None
@@ -140,22 +144,20 @@ class HttpSource:
 
     def _ask(self, headers: Mapping[str, str]) -> _Answer:
         first = self._current()
-        url = first.url
-        require_http(url, before=None)
+        chain = UrlChain(first, self._has_session)
         is_versioned = False
         for _ in range(self._pool.options.max_redirects + 1):
-            host = urlsplit(url).hostname
-            version = self._version_of(url)
-            proofs.source_version(self.version, version, host)
+            version = self._version_of(chain.url)
+            proofs.source_version(self.version, version, chain.host)
             is_versioned = is_versioned or version is not None
             with self._lock:
                 self.requests += 1
-            response = self._pool.get(url, headers)
+            response = self._pool.get(chain.url, headers)
             location = response.headers.get("Location")
             if response.status not in http_answer.REDIRECTS or location is None:
-                return _Answer(response, host, first, is_versioned)
+                return _Answer(response, chain.host, first, is_versioned)
             _drop(response)
-            url = next_url(first, url, location)
+            chain.follow(location)
         raise RedirectRefusedError(
             f"more than {self._pool.options.max_redirects} redirects", urlsplit(first.url).hostname
         )
@@ -197,17 +199,18 @@ class _Answer:
     is_versioned: bool
 
 
-def probe_size(resolve: Resolve, *, pool: HttpPool) -> int:
+def probe_size(resolve: Resolve, *, pool: HttpPool, has_session: HasSession | None = None) -> int:
     """
     Learn the length of what stands behind a bare URL.
 
     :param resolve: Gives the URL.
     :param pool: Connections.
+    :param has_session: See :class:`HttpSource`.
     :returns: The length, from Content-Range or Content-Length.
     :raises SourceUnprovableError: The server tells neither.
     :raises SourceError: The answer is of no use.
     """
-    return HttpSource(resolve, size_bytes=0, pool=pool).size_told()
+    return HttpSource(resolve, size_bytes=0, has_session=has_session, pool=pool).size_told()
 
 
 def _drop(response: urllib3.BaseHTTPResponse) -> None:

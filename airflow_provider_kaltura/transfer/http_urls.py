@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from airflow_provider_kaltura.transfer.errors import RedirectRefusedError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Tells whether a session is in a URL.
+HasSession: TypeAlias = "Callable[[str], bool]"
+
 #: A query value or path segment at least this long may be a session (signed ones have more than 90 characters);
 #: shorter ones are names and ids, which a redirect to a CDN repeats.
 _SECRET_LENGTH = 64
+_PIECE_LENGTH = 32
 
 
 class ResolvedUrl(Protocol):
@@ -55,44 +62,92 @@ class FixedUrl:
         return self
 
 
-def next_url(first: ResolvedUrl, url: str, location: str) -> str:
+class UrlChain:
     """
-    Follow a redirect, if it may be followed.
+    A URL and those that redirects led to from it: what may be a session in one of them never goes to another host.
+
+    Guards against servers that hand on what they were given, in whatever spelling; a server that means harm could
+    disguise it, but it has it anyway.
 
     :param first: What the resolver gave.
-    :param url: Where the redirect came from.
-    :param location: Where it leads, absolute or relative.
-    :returns: The absolute URL.
-    :raises RedirectRefusedError: It leaves http(s), goes from https to http, or takes a session to another host.
+    :param has_session: Tells whether a session is in a URL.
+    :raises RedirectRefusedError: It is no http(s) URL.
     """
-    # http.client reads headers as Latin-1; servers send UTF-8.
-    with contextlib.suppress(UnicodeError):
-        location = location.encode("latin-1").decode("utf-8")
-    try:
-        target = urljoin(url, location)
-    except ValueError:
-        raise RedirectRefusedError("the redirect can't be read", urlsplit(url).hostname) from None
-    require_http(target, before=url)
-    home = urlsplit(first.url).hostname
-    if first.needs_session and urlsplit(target).hostname != home:
-        # A session may be anywhere in the URL that has it, so that nothing that may be one goes on; the service may
-        # have put a new one into a redirect to itself.
-        before = {first.url, url} if urlsplit(url).hostname == home else {first.url}
-        text = _plain(target)
-        if any(secret in text for each in before for secret in _possible_secrets(each)):
-            raise RedirectRefusedError("a redirect would take a session to another host", urlsplit(target).hostname)
-    return target
+
+    def __init__(self, first: ResolvedUrl, has_session: HasSession) -> None:
+        require_http(first.url, before=None)
+        self.url = first.url
+        self._first = first
+        self._has_session = has_session
+        self._home = self.host
+        self._guarded: list[tuple[str | None, frozenset[str]]] = []
+        self._note()
+
+    @property
+    def host(self) -> str | None:
+        """Host of the URL that the chain has come to."""
+        return urlsplit(self.url).hostname
+
+    def follow(self, location: str) -> None:
+        """
+        Go on to where a redirect leads, if it may be followed.
+
+        :param location: Absolute or relative.
+        :raises RedirectRefusedError: It leaves http(s), goes from https to http, or takes a session to another host.
+        """
+        # http.client reads headers as Latin-1; servers send UTF-8.
+        with contextlib.suppress(UnicodeError):
+            location = location.encode("latin-1").decode("utf-8")
+        try:
+            target = urljoin(self.url, location)
+        except ValueError:
+            raise RedirectRefusedError("the redirect can't be read", self.host) from None
+        require_http(target, before=self.url)
+        host = urlsplit(target).hostname
+        if self._takes_along(target, host):
+            raise RedirectRefusedError("a redirect would take a session to another host", host)
+        self.url = target
+        self._note()
+
+    def _takes_along(self, target: str, host: str | None) -> bool:
+        if host != self.host and self._shows_session(target):
+            return True
+        bare = _bare(target)
+        foreign = frozenset[str]().union(*(secrets for owner, secrets in self._guarded if owner != host))
+        return any(piece in bare for secret in foreign for piece in _pieces(secret))
+
+    def _note(self) -> None:
+        # What a CDN makes for itself (a signature, a token) is its own matter; the service's host may put a new session
+        # into a redirect to itself, which nothing but its length shows.
+        is_of_service = self._first.needs_session and self.host == self._home
+        if is_of_service or self._shows_session(self.url):
+            self._guarded.append((self.host, _possible_secrets(self.url)))
+
+    def _shows_session(self, url: str) -> bool:
+        return self._has_session(url) or self._has_session(_unquoted(url))
 
 
-def _possible_secrets(url: str) -> set[str]:
+def _possible_secrets(url: str) -> frozenset[str]:
     parts = urlsplit(url)
     texts = [value for _, value in parse_qsl(parts.query)] + parts.path.split("/")
-    return {_plain(text) for text in texts if len(text) >= _SECRET_LENGTH}
+    return frozenset(_bare(text) for text in texts if len(text) >= _SECRET_LENGTH)
 
 
-def _plain(text: str) -> str:
-    # "+" and "%20" are one thing in a query, and a redirect may encode what is encoded once more.
-    return unquote(unquote(text)).replace("+", " ")
+def _pieces(secret: str) -> Iterator[str]:
+    # Any piece of it, since it may come cut or divided.
+    for start in range(max(1, len(secret) - _PIECE_LENGTH + 1)):
+        yield secret[start : start + _PIECE_LENGTH]
+
+
+def _bare(text: str) -> str:
+    # Padding, separators and how often something was encoded make no difference.
+    return "".join(filter(str.isalnum, _unquoted(text)))
+
+
+def _unquoted(text: str) -> str:
+    while (plain := unquote(text)) != text:
+        text = plain
+    return text
 
 
 def require_http(url: str, *, before: str | None) -> None:

@@ -32,6 +32,7 @@ class Stage:
     airflow: StandaloneAirflow
     sandbox: Running
     lake: Path
+    ready_ks: str = field(repr=False)
     _shift: list[float] = field(default_factory=lambda: [0.0])
 
     def late_entry_becomes_ready(self) -> None:
@@ -82,9 +83,10 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     library = small.library(ready_after_seconds=LATE_SECONDS, clock=lambda: time.time() + shift[0])
     with ExitStack() as stack:
         running = stack.enter_context(serve(library))
-        env = connections(running.base_url, started_session(running))
+        ready_ks = started_session(running)
+        env = connections(running.base_url, ready_ks)
         airflow = stack.enter_context(StandaloneAirflow(python=python, home=home, dags=dags, env=env))
-        yield Stage(airflow, running, folder / "lake", shift)
+        yield Stage(airflow, running, folder / "lake", ready_ks, shift)
 
 
 def started_session(running: Running) -> str:

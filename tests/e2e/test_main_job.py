@@ -76,14 +76,19 @@ class TestMainJob:
         assert assert_landed(stage, run_id)["outcome"] == "downloaded"
 
     def test_every_other_authentication_method_does_the_same(self, stage: Stage) -> None:
-        """App token, session.start and a ready KS bring the same bytes."""
+        """App token, session.start and a ready KS bring the same bytes, and each is really used."""
         dag_id = "e2e_methods"
         stage.airflow.wait_for_dag(dag_id)
+        before = stage.sandbox.log.action_counts()
         conf = {"entry_id": small.READY, "destination": f"{stage.lake}/methods"}
         run_id = stage.airflow.trigger(dag_id, conf)
         finish(stage, dag_id, run_id)
         for method in ("app_token", "session_start", "ks"):
             assert_landed(stage, run_id, dag_id, f"download_by_{method}")
+        after = stage.sandbox.log.action_counts()
+        used = {name for name, count in after.items() if count > before.get(name, 0)}
+        assert {"appToken.startSession", "session.start"} <= used
+        assert stage.ready_ks in stage.issued_sessions()
 
     def test_entry_without_flavors_fails_at_once_and_says_why(self, stage: Stage) -> None:
         """An image can never have a flavor: the run fails, without waiting, with the reason in its log."""

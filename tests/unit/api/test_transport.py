@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
+import socket
 import ssl
 import threading
 import traceback
@@ -73,14 +76,67 @@ def test_a_server_that_says_nothing_is_given_up(double, make_config):
     never.set()
 
 
-def test_a_server_that_dribbles_is_given_up(double, make_config):
-    """Bytes now and then keep a read timeout alive; the whole answer has a limit as well."""
-    double.whole = [Reply(b"x" * 10)]
-    times = iter([0.0, 1e6])
-    transport = Transport(make_config(), clock=lambda: next(times))
-    with pytest.raises(errors.KalturaTransportError) as caught:
-        transport.post(f"{double.base_url}/api_v3/service/system/action/ping", json={})
-    assert caught.value.code == "ANSWER_TOO_SLOW"
+PACKED = gzip.compress(os.urandom(3000))
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [
+        ("Content-Length: 100000", lambda _: b"x"),
+        ("Transfer-Encoding: chunked", lambda _: b"1\r\nx\r\n"),
+        ("Content-Length: 3000\r\nContent-Encoding: gzip", lambda at: PACKED[at : at + 1]),
+    ],
+    ids=["plain", "chunked", "gzip"],
+)
+def test_a_server_that_dribbles_is_given_up(make_config, headers, piece):
+    """Bytes now and then keep a read timeout alive; the whole answer has a limit as well, and it holds."""
+    gone = threading.Event()
+
+    def dribble():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n{headers}\r\n\r\n".encode())
+            for at in range(200):
+                connection.sendall(piece(at))
+                if gone.wait(0.02):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=dribble, daemon=True)
+        server.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        transport = Transport(make_config(service_url=url, read_timeout_seconds=0.1))
+        with pytest.raises(errors.KalturaTransportError) as caught:
+            transport.post(url, json={})
+        # It was given up by us, in the middle of the answer.
+        assert (caught.value.code, server.is_alive()) == ("ANSWER_TOO_SLOW", True)
+        gone.set()
+        server.join(5)
+        transport.close()
+
+
+def test_a_packed_answer_that_is_cut_or_damaged_is_refused(double, make_config):
+    """An end that is missing and bytes that are no gzip are told, not read as far as they go."""
+    whole = gzip.compress(reply_of(True).body)
+    headers = {"Content-Type": "text/xml", "Content-Encoding": "gzip"}
+    for packed in (whole[:-4], whole[:20], b"no gzip at all", whole[:30] + b"\xff" * 20):
+        double.whole = [Reply(packed, headers=headers)]
+        assert failure(make_config()).code == "CUT_ANSWER"
+
+
+def test_a_packing_that_was_not_asked_for_is_refused(double, make_config):
+    """Only gzip was offered."""
+    double.whole = [Reply(b"x", headers={"Content-Type": "text/xml", "Content-Encoding": "gzip, gzip"})]
+    assert failure(make_config()).code == "NOT_GZIP"
+
+
+def test_gzip_in_several_members_is_one_answer(double, make_config):
+    """What a proxy joins is read to the end."""
+    whole = reply_of(True).body
+    packed = gzip.compress(whole[:30]) + gzip.compress(whole[30:])
+    double.whole = [Reply(packed, headers={"Content-Type": "text/xml", "Content-Encoding": "gzip"})]
+    assert ping(make_config()) is True
 
 
 def test_nobody_listening_is_unreachable(make_config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from base64 import urlsafe_b64encode
 
 import pytest
 
@@ -26,6 +27,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         """Answer one request."""
         self.server.asked.append((self.path, self.headers.get("Range")))
+        if self.server.locations:
+            self.send_response(302)
+            self.send_header("Location", self.server.locations.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         status = self.server.script.pop(0) if self.server.script else 200
         if status != 200:
             self.send_response(status)
@@ -49,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     """A server with a script of statuses, and what it was asked."""
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.asked, made.script = [], []
+    made.asked, made.script, made.locations = [], [], []
     thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
@@ -170,6 +177,16 @@ def test_probe_does_not_repeat_what_cannot_change(sources):
     with pytest.raises(RedirectRefusedError):
         sources(planned(lambda *, stale=None: MediaUrl(url=stale or "ftp://host/a")))
     assert sources.waits == []
+
+
+@pytest.mark.parametrize("size_bytes", [None, len(DATA)], ids=["probed", "read"])
+def test_ks_that_a_redirect_brings_never_goes_to_another_host(server, sources, size_bytes):
+    """A plain URL may lead to one with a KS, and that one to somebody else's."""
+    ks = urlsafe_b64encode(b"v2|123|" + bytes(range(64))).decode()
+    server.locations = [f"/mine?ks={ks}", f"http://localhost:{server.server_port}/theirs?ks={ks}"]
+    with pytest.raises(RedirectRefusedError):
+        read(sources(planned(Urls(server), size_bytes=size_bytes)))
+    assert [path for path, _ in server.asked] == ["/1", f"/mine?ks={ks}"]
 
 
 def test_connection_settings_hold_for_media(config):

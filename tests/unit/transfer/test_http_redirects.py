@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from urllib.parse import quote
 
 import pytest
 
@@ -79,6 +80,64 @@ def test_a_session_that_a_redirect_brought_never_goes_to_another_host(server, po
     with pytest.raises(RedirectRefusedError):
         HttpSource(FixedUrl(f"{server.base_url}/a", needs_session=True), size_bytes=5_000, pool=pool).open(0, 5_000)
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda text: text.rstrip("="),
+        lambda text: f"{text[:60]}/{text[60:]}",
+        lambda text: "/".join(text[start : start + 20] for start in range(0, len(text), 20)),
+        lambda text: text[10:-10],
+        lambda text: quote(quote(quote(text, safe=""), safe=""), safe=""),
+        lambda text: "".join(f"%{ord(letter):02x}" for letter in text),
+    ],
+    ids=["without padding", "divided", "in short pieces", "shortened", "encoded three times", "each letter encoded"],
+)
+def test_a_session_in_disguise_never_goes_to_another_host(server, pool, disguise):
+    """However the redirect writes it, as long as most of it is there."""
+    session = f"{SECRET}-_=="
+    server.again([redirect(f"http://localhost:{server.port}/x/{disguise(session)}")])
+    url = FixedUrl(f"{server.base_url}/p?ks={session}", needs_session=True)
+    with pytest.raises(RedirectRefusedError):
+        HttpSource(url, size_bytes=5_000, pool=pool).open(0, 5_000)
+    assert len(server.requests) == 1
+
+
+def knows(secret):
+    """A recogniser of one session."""
+    return lambda url: secret in url
+
+
+@pytest.mark.parametrize(
+    "locations",
+    [
+        ["{there}/b?ks=short"],
+        ["/b?ks=short", "{there}/b?ks=short"],
+        ["{there}/b?ks=%73hort"],
+        ["{there}/b", "{home}/c?ks=short"],
+        ["/b?ks=short&long={long}", "{there}/b/{long}"],
+        ["/b?ks=short&long={long}", "{there}/b", "{there}/b/{long}"],
+    ],
+    ids=["at once", "by its own host", "encoded", "from elsewhere", "what was beside it", "what was beside it, later"],
+)
+def test_a_session_that_came_with_a_redirect_from_a_plain_url_stays(server, pool, locations):
+    """Whether the first URL needed one says nothing about those that follow."""
+    names = {"there": f"http://localhost:{server.port}", "home": server.base_url, "long": SECRET}
+    server.again([redirect(location.format(**names)) for location in locations])
+    source = HttpSource(FixedUrl(f"{server.base_url}/a"), size_bytes=5_000, pool=pool, has_session=knows("ks=short"))
+    with pytest.raises(RedirectRefusedError, match="session"):
+        source.open(0, 5_000)
+    assert len(server.requests) == len(locations)
+
+
+def test_a_session_that_came_with_a_redirect_may_stay_on_its_host(server, pool):
+    """Or be left behind there; a host's own session on its way to itself is nobody else's."""
+    there = f"http://localhost:{server.port}"
+    server.again([redirect("/b?ks=short"), redirect(f"{there}/c"), redirect("/d?ks=short")])
+    source = HttpSource(FixedUrl(f"{server.base_url}/a"), size_bytes=5_000, pool=pool, has_session=knows("ks=short"))
+    assert read(source, 0, 5_000) == CONTENT.all()
+    assert [request.path for request in server.requests] == ["/a", "/b?ks=short", "/c", "/d?ks=short"]
 
 
 def test_a_session_may_be_left_behind_or_stay_on_its_host(server, pool):
