@@ -52,7 +52,7 @@ check: .venv/.ready ## Lint, types, layers, docstrings, unit tests (<= 3 minutes
 
 test: check .venv-2.11/.ready ## Everything that a change must pass, on both Airflow versions (<= 20 minutes)
 	$(PY) -m pytest -q -m "not all" tests/sandbox tests/dags
-	$(PY211) -m pytest -q -m "not all" tests/unit/airflow tests/unit/ingest tests/dags
+	$(PY211) -m pytest -q -m "not all" tests/unit tests/dags
 	$(PY) -m pytest -q -m "not all" tests/e2e
 
 test-all: test ## All of it, long tests included (<= 75 minutes)
