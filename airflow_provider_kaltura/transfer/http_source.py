@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FixedUrl", "HttpSource", "Resolve", "ResolvedUrl", "probe_size"]
 
-#: An answer that isn't needed is read to its end up to this length, so that its connection can be used again.
-_DRAIN_BYTES = 64 * 1024
+#: An answer that isn't needed is read, once, up to this length and for so long, so that its connection can be used
+#: again; that takes a body that came with its head, and waits for none.
+_DRAIN_BYTES = 4 * 1024
+_DRAIN_SECONDS = 0.25
 
 
 class HttpSource:
@@ -214,11 +216,25 @@ def probe_size(resolve: Resolve, *, pool: HttpPool, has_session: HasSession | No
 
 
 def _drop(response: urllib3.BaseHTTPResponse) -> None:
-    try:
-        length = int(response.headers.get("Content-Length", ""))
-    except ValueError:
-        length = _DRAIN_BYTES + 1
-    if length <= _DRAIN_BYTES:
-        response.drain_conn()
-        response.release_conn()
+    """Give the connection back if the rest of the answer is there already, and up otherwise."""
+    with contextlib.suppress(Exception):
+        # Nothing of such a body is wanted, so that no trouble with it matters.
+        if _read_to_its_end(response):
+            response.drain_conn()
+            response.release_conn()
     response.close()
+
+
+def _read_to_its_end(response: urllib3.BaseHTTPResponse) -> bool:
+    headers = response.headers
+    length = headers.get("Content-Length", "")
+    if "Transfer-Encoding" in headers or not (length.isascii() and length.isdigit()) or int(length) > _DRAIN_BYTES:
+        return False
+    sock = getattr(response.connection, "sock", None)
+    if int(length) == 0:
+        return True
+    if sock is None:
+        return False
+    # The next request on this connection sets its own time limit.
+    sock.settimeout(_DRAIN_SECONDS)
+    return len(response.read1(int(length), decode_content=False)) == int(length)

@@ -22,3 +22,10 @@ def read(source, start, stop, step=700):
 def redirect(location, status=302):
     """An answer that sends elsewhere."""
     return Fault(status=status, body=b"", headers=(("Location", location),))
+
+
+def connections_of(source):
+    """Count the connections that were made so far."""
+    (manager,) = source._pool._managers.values()
+    (key,) = manager.pools.keys()
+    return manager.pools[key].num_connections

@@ -9,9 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_kaltura.transfer.errors import RedirectRefusedError, SourceAnswerError, SourceError
+from airflow_provider_kaltura.transfer.http_pool import HttpOptions, HttpPool
 from airflow_provider_kaltura.transfer.http_source import FixedUrl, HttpSource
 from tests.media_server import Fault
-from tests.unit.transfer.reading import CONTENT, SECRET, read, redirect
+from tests.unit.transfer.reading import CONTENT, SECRET, connections_of, read, redirect
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -32,6 +33,28 @@ def test_five_redirects_are_enough(server, source):
     with pytest.raises(RedirectRefusedError):
         source.open(0, 5_000)
     assert len(server.requests) == 6
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("came", [0, 1, 999])
+def test_a_body_beside_a_redirect_is_not_waited_for(server, came):
+    """One that doesn't come, or byte by byte, costs its connection but no time: nobody wants it."""
+    slow = Fault(
+        status=302, body=b"x" * 1_000, cut_after=came, with_silence=True, headers=(("Location", "/elsewhere"),)
+    )
+    server.again([slow])
+    with HttpPool(HttpOptions(read_timeout_seconds=3_600, proxies={})) as pool:
+        assert read(HttpSource(FixedUrl(server.url), size_bytes=5_000, pool=pool), 0, 5_000) == CONTENT.all()
+
+
+@pytest.mark.parametrize(
+    ("body", "connections"), [(b"", 1), (b"moved", 1), (b"x" * 100_000, 2)], ids=["none", "short", "long"]
+)
+def test_a_redirect_gives_its_connection_back(server, source, body, connections):
+    """When its body is short and comes at once; a long one is not read."""
+    server.again([Fault(status=302, body=body, headers=(("Location", "/elsewhere"),))])
+    assert read(source, 0, 5_000) == CONTENT.all()
+    assert connections_of(source) == connections
 
 
 @pytest.mark.parametrize("location", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://[bad", "javascript:1"])

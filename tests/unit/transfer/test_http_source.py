@@ -21,14 +21,7 @@ from airflow_provider_kaltura.transfer.http_source import FixedUrl, HttpSource, 
 from airflow_provider_kaltura.transfer.memory_sink import MemorySink
 from tests.media_server import Fault, MediaServer, SeededContent
 from tests.unit.transfer.fault_suite import Paths, version_of
-from tests.unit.transfer.reading import CONTENT, read, redirect
-
-
-def connections_of(source):
-    """Count the connections that were made so far."""
-    (manager,) = source._pool._managers.values()
-    (key,) = manager.pools.keys()
-    return manager.pools[key].num_connections
+from tests.unit.transfer.reading import CONTENT, connections_of, read, redirect
 
 
 @pytest.mark.parametrize("framing", ["length", "close", "chunked"])
