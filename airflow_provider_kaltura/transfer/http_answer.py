@@ -29,6 +29,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 REFUSED: Final = frozenset({401, 403, 404, 410})
 TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIRST_SERVER_ERROR: Final = 500
+_SAFE_REASON = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 
 
@@ -46,7 +47,8 @@ def refuse_useless(status: int, headers: Mapping[str, str], options: HttpOptions
     """
     reason = headers.get(options.refusal_header) if options.refusal_header else None
     if reason and options.refusal_mark in reason:
-        raise SourceExpiredError(f"refused with {options.refusal_header}: {reason[:80]}", host, status, reason[:80])
+        reason = _safe_reason(reason, options.refusal_mark)
+        raise SourceExpiredError(f"refused with {options.refusal_header}: {reason}", host, status, reason)
     if status in REFUSED:
         raise SourceExpiredError(f"refused with HTTP {status}", host, status)
     if status in TRANSIENT or status >= _FIRST_SERVER_ERROR:
@@ -56,6 +58,12 @@ def refuse_useless(status: int, headers: Mapping[str, str], options: HttpOptions
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type == "text/html" and not options.allow_html and status in {OK, PARTIAL}:
         raise SourceAnswerError("a page (text/html) instead of the object", host)
+
+
+def _safe_reason(text: str, mark: str) -> str:
+    # Servers put all kinds of things into such headers, a session for one; the word that begins with the mark is told.
+    found = re.search(re.escape(mark) + r"[A-Za-z0-9_-]*", text)
+    return found[0] if found and _SAFE_REASON.fullmatch(found[0]) else "no reason that can be shown"
 
 
 def promised_bytes(headers: Mapping[str, str], host: str | None) -> int | None:

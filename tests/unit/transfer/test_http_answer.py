@@ -19,6 +19,7 @@ from airflow_provider_kaltura.transfer.errors import (
 )
 from airflow_provider_kaltura.transfer.http_pool import HttpOptions
 from airflow_provider_kaltura.transfer.plan import ByteRange
+from tests.unit.transfer.reading import SECRET
 
 OPTIONS = HttpOptions()
 SIZE = 1000
@@ -54,6 +55,27 @@ def test_answers_without_media_are_refused(status, headers, kind):
     """By status, by the refusal header, by encoding, by type."""
     with pytest.raises(kind):
         http_answer.refuse_useless(status, headers, OPTIONS, "host")
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("error-6", "error-6"),
+        ("cached-error-3,x", "error-3"),
+        ("cached-dispatcher,error-INVALID_KS", "error-INVALID_KS"),
+        (f"error-3,ks={SECRET}", "error-3"),
+        (f"ks={SECRET},error-3", "error-3"),
+        ("error-3 \x1b[31m", "error-3"),
+        (f"error-{SECRET}", "no reason that can be shown"),
+        ("error-", "error-"),
+    ],
+)
+def test_a_refusal_tells_one_word_of_the_header_and_no_more(header, reason):
+    """Servers have been seen to put a session into what they say."""
+    with pytest.raises(SourceExpiredError) as caught:
+        http_answer.refuse_useless(200, {"X-Kaltura": header}, OPTIONS, "host")
+    assert caught.value.reason == reason
+    assert str(caught.value) == f"refused with X-Kaltura: {reason} (host host)"
 
 
 @pytest.mark.parametrize(
