@@ -21,6 +21,11 @@ class Lake:
     sink: Sink
     store: Store
 
+    @property
+    def may_lose_files(self) -> bool:
+        """After a loss of power a name may stand for bytes that never reached the disk (``durability="batch"``)."""
+        return getattr(self.sink, "durability", "file") == "batch"
+
     def sync(self) -> None:
         """
         Make what was committed outlast a loss of power, where the sink has put that off (``durability="batch"``).

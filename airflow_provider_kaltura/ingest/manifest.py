@@ -7,6 +7,11 @@ file stands under its final name. The newest row of a path that says that a file
 ``replaced``) is the truth about it, by ``observedAt``, then file name, then line; a row that says ``failed`` never
 hides it. ``skipped`` gets no row: it would say once more what the standing row says, for every unchanged file.
 
+Two writers of one path, or a clock that is ahead, can put rows into another order than files. So a row carries the
+``versionTag`` of its file, and the one whose tag is that of the file that stands goes before newer ones; of the same
+file, whoever fetched it knows better than whoever adopted it. A lake that was copied has other tags: its file is then
+read back once, compared with its row's checksum, and gets a new row.
+
 A line that can't be read (damaged, or of a newer schema) is passed over and counted. What other rows say still holds.
 But :attr:`Manifest.is_damaged` then forbids to adopt an unrecorded file by its length alone: the lost line may have
 said that other bytes stand there. Such a file is fetched again, which ends with the right bytes and a row either way.
@@ -14,16 +19,16 @@ said that other bytes stand there. Such a file is fetched again, which ends with
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
+from airflow_provider_kaltura.ingest.manifest_row import STANDING, ManifestRow
 from airflow_provider_kaltura.ingest.safe_names import slug
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError
 
@@ -31,16 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from airflow_provider_kaltura.ingest.lake import Lake
-    from airflow_provider_kaltura.ingest.models import AssetJob, Outcome, RunOptions
+    from airflow_provider_kaltura.ingest.models import Outcome, RunOptions
     from airflow_provider_kaltura.transfer.protocols import Store
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
+_Kept: TypeAlias = tuple[datetime, str, int, ManifestRow]
+
 MANIFEST_FOLDER: Final = f"{STATE_FOLDER}/manifest"
-STANDING: Final = frozenset({"downloaded", "adopted", "replaced"})
 MAX_ROWS: Final = 100
 MAX_AGE_SECONDS: Final = 30.0
+# Of one path, each about another file: what is forgotten costs reading the file back or fetching it.
+_ROWS_OF_A_PATH: Final = 4
 
 _FILE: Final = re.compile(rf"{MANIFEST_FOLDER}/dt=\d{{4}}-\d\d-\d\d/[^/]+\.jsonl")
 _PATH: Final = re.compile(rb'"path":"([^"\\]*)"')
@@ -49,111 +56,9 @@ _LOGGED_LINES: Final = 10
 _UNREADABLE: Final = (ValueError, RecursionError, OverflowError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestRow:
-    """
-    What became of one asset at one path. ``path`` is relative to the root; times are aware, in UTC.
-
-    ``checksum`` is ``"crc64nvme:…"``, ``"sha256:…"`` or None; ``error_code`` names the class of a failure.
-    """
-
-    partner_id: int
-    asset_type: str
-    asset_id: str
-    path: str
-    entry_id: str
-    version: str
-    size_bytes: int
-    checksum: str | None
-    verified: str
-    outcome: str
-    observed_at: datetime
-    source_updated_at: datetime | None = None
-    error_code: str | None = None
-
-    @classmethod
-    def of(cls, outcome: Outcome, observed_at: datetime) -> Self:
-        """
-        Make the row of an outcome.
-
-        :param outcome: What became of a job.
-        :param observed_at: When that was seen, aware.
-        :returns: The row.
-        """
-        job = outcome.job
-        return cls(
-            partner_id=job.partner_id,
-            asset_type=job.asset_type,
-            asset_id=job.asset_id,
-            path=job.key,
-            entry_id=job.entry_id,
-            version=job.version,
-            size_bytes=outcome.size_bytes,
-            checksum=outcome.checksum,
-            verified=outcome.verified,
-            outcome=outcome.outcome,
-            observed_at=observed_at,
-            source_updated_at=job.source_updated_at,
-            error_code=None if outcome.error is None else type(outcome.error).__name__,
-        )
-
-    def to_json(self) -> str:
-        """Write the row as one line, without its line end."""
-        row = {
-            "schemaVersion": SCHEMA_VERSION,
-            "partnerId": self.partner_id,
-            "assetType": self.asset_type,
-            "assetId": self.asset_id,
-            "path": self.path,
-            "entryId": self.entry_id,
-            "version": self.version,
-            "sizeBytes": self.size_bytes,
-            "checksum": self.checksum,
-            "verified": self.verified,
-            "outcome": self.outcome,
-            "observedAt": _time_text(self.observed_at),
-            "sourceUpdatedAt": None if self.source_updated_at is None else _time_text(self.source_updated_at),
-        }
-        if self.error_code is not None:
-            row["errorCode"] = self.error_code
-        return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, line: str | bytes) -> Self:
-        """
-        Read one line; fields that are not known here are passed over.
-
-        :param line: One JSON object.
-        :returns: The row.
-        :raises ValueError: The line is damaged, or its schema is newer than ours.
-        """
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError("a manifest line is no object")  # noqa: TRY004 - every damage is one kind of error
-        schema = _typed(row, "schemaVersion", int)
-        if schema > SCHEMA_VERSION:
-            raise ValueError(f"schema {schema} is newer than {SCHEMA_VERSION}")
-        checksum, updated, code = row.get("checksum"), row.get("sourceUpdatedAt"), row.get("errorCode")
-        return cls(
-            partner_id=_typed(row, "partnerId", int),
-            asset_type=_typed(row, "assetType", str),
-            asset_id=_typed(row, "assetId", str),
-            path=_typed(row, "path", str),
-            entry_id=_typed(row, "entryId", str),
-            version=_typed(row, "version", str),
-            size_bytes=_typed(row, "sizeBytes", int),
-            checksum=None if checksum is None else _typed(row, "checksum", str),
-            verified=_typed(row, "verified", str),
-            outcome=_typed(row, "outcome", str),
-            observed_at=_time(_typed(row, "observedAt", str)),
-            source_updated_at=None if updated is None else _time(_typed(row, "sourceUpdatedAt", str)),
-            error_code=None if code is None else _typed(row, "errorCode", str),
-        )
-
-
 class Manifest:
     """
-    The newest standing row of each path.
+    The newest standing rows of each path.
 
     :param store: Where the lake's small objects are.
     :param paths: Only rows of these paths are read and kept; None keeps all (about 1 KB each).
@@ -164,7 +69,7 @@ class Manifest:
         self.unreadable_lines = 0
         self._paths = None if paths is None else frozenset(paths)
         self._raw_paths = frozenset(path.encode() for path in paths or ())
-        self._standing: dict[str, tuple[datetime, str, int, ManifestRow]] = {}
+        self._standing: dict[str, list[_Kept]] = {}
         for stat in store.list(f"{MANIFEST_FOLDER}/"):
             if _FILE.fullmatch(stat.key):
                 self._read_file(stat.key, _read(store, stat.key))
@@ -176,15 +81,17 @@ class Manifest:
         """Something in the manifest could not be read, so what is unrecorded may have been recorded."""
         return self.unreadable_lines > 0
 
-    def standing(self, path: str) -> ManifestRow | None:
+    def standing(self, path: str, version_tag: str | None = None) -> ManifestRow | None:
         """
         Say what stands at a path according to the manifest.
 
         :param path: Relative to the root.
+        :param version_tag: That of the file that stands there; its own row goes before newer ones.
         :returns: The newest row that says that a file stands, or None.
         """
-        found = self._standing.get(path)
-        return None if found is None else found[-1]
+        found = [kept[-1] for kept in self._standing.get(path, ())]
+        own = (row for row in found if version_tag is not None and row.version_tag == version_tag)
+        return next(own, found[0] if found else None)
 
     def add(self, row: ManifestRow) -> None:
         """
@@ -216,10 +123,14 @@ class Manifest:
     def _keep(self, row: ManifestRow, name: str, number: int) -> None:
         if row.outcome not in STANDING or (self._paths is not None and row.path not in self._paths):
             return
-        candidate = (row.observed_at, name, number, row)
-        known = self._standing.get(row.path)
-        if known is None or candidate[:3] > known[:3]:
-            self._standing[row.path] = candidate
+        kept: list[_Kept] = [*self._standing.get(row.path, ()), (row.observed_at, name, number, row)]
+        kept.sort(key=lambda one: one[:3], reverse=True)
+        by_file: dict[str | None, _Kept] = {}
+        for one in kept:
+            known = by_file.setdefault(one[-1].version_tag, one)[-1]
+            if known.outcome == "adopted" != one[-1].outcome and known.version_tag is not None:
+                by_file[known.version_tag] = one
+        self._standing[row.path] = list(by_file.values())[:_ROWS_OF_A_PATH]
 
 
 class ManifestWriter:
@@ -265,12 +176,22 @@ class ManifestWriter:
             ahead has written that one.
         :returns: The row that will be written.
         """
+        return self.add_row(ManifestRow.of(outcome, self._utcnow()), newer_than=newer_than)
+
+    def add_row(self, row: ManifestRow, *, newer_than: datetime | None = None) -> ManifestRow:
+        """
+        Take a row that is observed now.
+
+        :param row: The row; its time does not count.
+        :param newer_than: See :meth:`add`.
+        :returns: The row that will be written.
+        """
         if not self._rows:
             self._oldest = self._monotonic()
         observed_at = self._utcnow()
         if newer_than is not None and newer_than >= observed_at:
             observed_at = newer_than + timedelta(microseconds=1)
-        row = ManifestRow.of(outcome, observed_at)
+        row = replace(row, observed_at=observed_at)
         self._rows.append(row)
         self.tick()
         return row
@@ -336,33 +257,3 @@ def rows(store: Store) -> Iterator[ManifestRow]:
                 yield ManifestRow.from_json(line)
             except _UNREADABLE:
                 continue
-
-
-def describes(row: ManifestRow, job: AssetJob) -> bool:
-    """
-    Tell whether a row is about the very asset version of a job.
-
-    :param row: A standing row of the job's path.
-    :param job: The job; a partner id of 0 is unknown.
-    :returns: True when asset, version and partner are the same.
-    """
-    same_partner = 0 in {row.partner_id, job.partner_id} or row.partner_id == job.partner_id
-    return same_partner and (row.asset_type, row.asset_id, row.version) == (job.asset_type, job.asset_id, job.version)
-
-
-def _typed(row: dict[str, Any], name: str, kind: type[Any]) -> Any:
-    value = row.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{name} is no {kind.__name__}")  # noqa: TRY004 - every damage is one kind of error
-    return value
-
-
-def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return found.astimezone(UTC)
-
-
-def _time_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

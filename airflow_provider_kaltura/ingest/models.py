@@ -60,7 +60,11 @@ class AssetJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one job. ``error`` is set exactly when ``outcome`` is ``"failed"``."""
+    """
+    What became of one job. ``error`` is set exactly when ``outcome`` is ``"failed"``.
+
+    ``version_tag`` is the store's for the very file that was put there or adopted.
+    """
 
     job: AssetJob
     outcome: OutcomeName
@@ -71,6 +75,7 @@ class Outcome:
     requests: int = 0
     seconds: float = 0.0
     error: Exception | None = None
+    version_tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

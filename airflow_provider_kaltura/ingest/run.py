@@ -2,7 +2,7 @@
 A plan is carried out: every asset whole under its final name, or nothing.
 
 One job at a time for now; :meth:`_Run.outcome_of` is what parallel jobs will call. What happens when something stands
-under the final name already is decided by the pure :func:`decide`.
+under the final name already is decided by the pure :func:`~airflow_provider_kaltura.ingest.standing.decide`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_provider_kaltura.ingest.errors import KeyCollisionError
-from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter, describes
+from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
+from airflow_provider_kaltura.ingest.manifest_row import describes
 from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM, METADATA_FLAVOR, METADATA_VERSION, Outcome
+from airflow_provider_kaltura.ingest.standing import Recorded, decide, has_recorded_bytes
 from airflow_provider_kaltura.transfer.copy import copy
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
 from airflow_provider_kaltura.transfer.plan import DEFAULT_PART_BYTES
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_kaltura.ingest.lake import Lake
-    from airflow_provider_kaltura.ingest.models import AssetJob, IfExists, RunOptions, Verified
+    from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
+    from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
     from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source, Upload
 
 log = logging.getLogger(__name__)
@@ -33,56 +36,12 @@ log = logging.getLogger(__name__)
 # Up to this many jobs the names are compared before the first byte, and only their manifest rows are kept in memory.
 _SMALL_PLAN: Final = 10_000
 
-Decision: TypeAlias = Literal["fetch", "skip", "adopt", "refuse"]
-
 
 class JobProgress(Protocol):
     """Told while bytes move; must be quick."""
 
     def __call__(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
         """*done_bytes* of *size_bytes* are stored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What manifest or object metadata say about the file that stands there."""
-
-    is_same_asset: bool
-    size_bytes: int
-    checksum: str | None = None
-    verified: Verified = "full"
-
-
-def decide(
-    if_exists: IfExists,
-    standing_bytes: int | None,
-    recorded: Recorded | None,
-    wanted_bytes: int,
-    *,
-    is_record_incomplete: bool = False,
-) -> Decision:
-    """
-    Decide what happens to one job, from what stands under its final name.
-
-    ``skip`` leaves a file alone only when its length, asset and version are the wanted ones by record; a file that
-    nobody recorded is adopted by its length alone, unless the record may have been lost.
-
-    :param if_exists: What the user wants.
-    :param standing_bytes: Length of what stands there, None when nothing does.
-    :param recorded: What is recorded about it, None when nothing is.
-    :param wanted_bytes: Length of the asset.
-    :param is_record_incomplete: Something that is recorded may not be known here, such as a damaged line.
-    :returns: The decision; ``fetch`` replaces what stands there.
-    """
-    if standing_bytes is None or if_exists == "overwrite":
-        return "fetch"
-    if if_exists == "fail":
-        return "refuse"
-    if standing_bytes != wanted_bytes:
-        return "fetch"
-    if recorded is not None:
-        return "skip" if recorded.is_same_asset and recorded.size_bytes == standing_bytes else "fetch"
-    return "fetch" if is_record_incomplete else "adopt"
 
 
 def run(
@@ -215,17 +174,19 @@ class _Run:
         else:
             wanted = job.size_bytes
         stat = self.lake.store.stat(job.key)
-        recorded = self._recorded(job, stat)
+        recorded = self._recorded(job, stat, wanted)
         standing = None if stat is None else stat.size_bytes
-        incomplete = self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key))
+        incomplete = self.lake.may_lose_files or (
+            self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key))
+        )
         decision = decide(self.options.if_exists, standing, recorded, wanted, is_record_incomplete=incomplete)
         if decision == "refuse":
             raise TargetExistsError("something stands there already, and if_exists is 'fail'", job.key)
-        if decision == "fetch":
+        if stat is None or decision == "fetch":
             return self._fetch(job, source or self.open_source(job), stat, started)
-        return _left_alone(job, decision, wanted, recorded, started)
+        return _left_alone(job, stat, recorded, started)
 
-    def _recorded(self, job: AssetJob, stat: ObjectStat | None) -> Recorded | None:
+    def _recorded(self, job: AssetJob, stat: ObjectStat | None, wanted_bytes: int) -> Recorded | None:
         if stat is None or self.options.if_exists != "skip":
             return None
         metadata = stat.metadata or {}
@@ -236,17 +197,30 @@ class _Run:
                 size_bytes=stat.size_bytes,
                 checksum=metadata.get(METADATA_CHECKSUM),
             )
-        row = self._read_manifest().standing(job.key)
+        row = self._read_manifest().standing(job.key, stat.version_tag)
         if row is None:
             return None
         if row.entry_id != job.entry_id:
             log.warning("%s stands for entry %s and is asked for entry %s", job.path, row.entry_id, job.entry_id)
+        is_same_asset = describes(row, job)
+        if is_same_asset and row.version_tag != stat.version_tag and row.size_bytes == stat.size_bytes == wanted_bytes:
+            is_same_asset = self._is_proved(row, stat, job)
         return Recorded(
-            is_same_asset=describes(row, job),
+            is_same_asset=is_same_asset,
             size_bytes=row.size_bytes,
             checksum=row.checksum,
             verified="full" if row.verified == "full" else "length",
         )
+
+    def _is_proved(self, row: ManifestRow, stat: ObjectStat, job: AssetJob) -> bool:
+        if not has_recorded_bytes(self.lake.store, stat, row):
+            log.info("%s is not, or can't be proved to be, the file that is recorded; it is fetched again", job.path)
+            return False
+        log.info("%s was read back: its bytes are those that are recorded", job.path)
+        manifest, newest = self._read_manifest(), self._read_manifest().standing(job.key)
+        fresh = replace(row, version_tag=stat.version_tag)
+        manifest.add(self.writer.add_row(fresh, newer_than=None if newest is None else newest.observed_at))
+        return True
 
     def _is_kept(self, key: str) -> bool:
         return self.paths is None or key in self.paths
@@ -276,7 +250,7 @@ class _Run:
             )
             if job.confirm is not None:
                 job.confirm()
-            upload.commit(if_absent=self.options.if_exists == "fail", checksum=result.checksum)
+            stands = upload.commit(if_absent=self.options.if_exists == "fail", checksum=result.checksum)
         except BaseException:
             _discard(upload)
             raise
@@ -289,6 +263,7 @@ class _Run:
             fetched_bytes=result.fetched_bytes,
             requests=result.requests,
             seconds=time.monotonic() - started,
+            version_tag=stands.version_tag,
         )
 
     def _advance(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
@@ -312,21 +287,26 @@ def _discard(upload: Upload) -> None:
         log.warning("What was under way can't be removed; it has no final name", exc_info=True)
 
 
-def _left_alone(
-    job: AssetJob, decision: Decision, size_bytes: int, recorded: Recorded | None, started: float
-) -> Outcome:
+def _left_alone(job: AssetJob, stat: ObjectStat, recorded: Recorded | None, started: float) -> Outcome:
     seconds = time.monotonic() - started
-    if decision == "skip" and recorded is not None:
+    if recorded is not None:
         return Outcome(
             job=job,
             outcome="skipped",
-            size_bytes=size_bytes,
+            size_bytes=stat.size_bytes,
             checksum=recorded.checksum,
             verified=recorded.verified,
             seconds=seconds,
         )
     log.warning("%s stands already, nothing is recorded about it; adopted, since its length is right", job.path)
-    return Outcome(job=job, outcome="adopted", size_bytes=size_bytes, verified="length", seconds=seconds)
+    return Outcome(
+        job=job,
+        outcome="adopted",
+        size_bytes=stat.size_bytes,
+        verified="length",
+        seconds=seconds,
+        version_tag=stat.version_tag,
+    )
 
 
 def _failed(job: AssetJob, error: Exception, started: float) -> Outcome:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.api.config import USER_AGENT
 from airflow_provider_kaltura.api.redact import session_in_url
 from airflow_provider_kaltura.ingest.media_urls import version_in_url
+from airflow_provider_kaltura.ingest.plan import FLAVOR
 from airflow_provider_kaltura.transfer.errors import SourceError, SourceExpiredError
 from airflow_provider_kaltura.transfer.http_pool import HttpOptions, HttpPool
 from airflow_provider_kaltura.transfer.http_source import HttpSource, probe_size
@@ -67,12 +69,14 @@ class HttpSources:
 
         :param job: The job; when it has no size, the server is asked for it.
         :returns: The source.
+        :raises SourceExpiredError: The server says that the object is empty.
         :raises SourceError: The size is unknown and the server doesn't tell it.
         """
         resolver = _Remembering(job.resolve_url)
         return HttpSource(
             resolver,
-            size_bytes=self._probe(resolver) if job.size_bytes is None else job.size_bytes,
+            # A flavor is never empty: Kaltura's size 0 means that it does not know it.
+            size_bytes=self._probe(resolver) if job.size_bytes is None or _is_unset(job) else job.size_bytes,
             version=job.version,
             version_of=version_in_url,
             has_session=_has_session,
@@ -94,14 +98,25 @@ class HttpSources:
     def _probe(self, resolver: _Remembering) -> int:
         for count in range(1, _PROBES):
             try:
-                return probe_size(resolver, pool=self._pool, has_session=_has_session)
+                return self._probe_once(resolver)
             except SourceError as error:
                 if not error.retryable:
                     raise
                 if isinstance(error, SourceExpiredError):
                     resolver.renounce()
             self._sleep(_FIRST_WAIT_SECONDS * 2 ** (count - 1))
-        return probe_size(resolver, pool=self._pool, has_session=_has_session)
+        return self._probe_once(resolver)
+
+    def _probe_once(self, resolver: _Remembering) -> int:
+        size_bytes = probe_size(resolver, pool=self._pool, has_session=_has_session)
+        if size_bytes == 0:
+            # An empty answer is how Kaltura refuses, and no media file is empty.
+            raise SourceExpiredError("an empty object", urlsplit(resolver().url).hostname)
+        return size_bytes
+
+
+def _is_unset(job: AssetJob) -> bool:
+    return job.asset_type == FLAVOR and job.size_bytes == 0
 
 
 def _has_session(url: str) -> bool:

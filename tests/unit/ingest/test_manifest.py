@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_kaltura.ingest.lake import Lake
-from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestRow, ManifestWriter, describes, rows
+from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter, rows
+from airflow_provider_kaltura.ingest.manifest_row import ManifestRow, describes
 from airflow_provider_kaltura.ingest.models import Outcome, RunOptions
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError
 from airflow_provider_kaltura.transfer.local_sink import LocalSink
@@ -56,6 +57,7 @@ def done(**more):
 
 ROWS = st.builds(
     row,
+    version_tag=st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     path=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     entry_id=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     size_bytes=st.integers(0, 2**63),
@@ -354,3 +356,39 @@ def test_row_that_takes_over_is_newer_than_the_one_before(seconds, wins):
     before = NOON + timedelta(seconds=seconds)
     row_of_now = ManifestWriter(memory_lake(), OPTIONS, utcnow=lambda: NOON).add(done(), newer_than=before)
     assert row_of_now.observed_at == wins
+
+
+def test_row_of_the_very_file_goes_before_newer_ones():
+    """Rows of two writers may be in another order than their files; a copied lake has none of its file."""
+    manifest = Manifest(
+        stored(
+            [row(version="2", version_tag="x")],
+            [row(version="12", version_tag="y", observed_at=NOON + timedelta(seconds=1))],
+        )
+    )
+    assert manifest.standing("a.mp4", "x").version == "2"
+    assert manifest.standing("a.mp4", "y").version == "12"
+    assert manifest.standing("a.mp4", "z").version == "12"
+    assert manifest.standing("a.mp4").version == "12"
+
+
+@pytest.mark.parametrize("adopted_at", [-1, 1])
+def test_who_fetched_a_file_knows_better_than_who_adopted_it(adopted_at):
+    """A file may be adopted in the moment before the row of its own writer is there."""
+    adopted = row(version="12", version_tag="x", outcome="adopted", observed_at=NOON + timedelta(seconds=adopted_at))
+    manifest = Manifest(stored([row(version="2", version_tag="x"), adopted]))
+    assert manifest.standing("a.mp4", "x").version == "2"
+
+
+def test_few_rows_of_a_path_are_kept():
+    """A file that is replaced every day must not fill the memory of whoever reads the manifest."""
+    manifest = Manifest(
+        stored(
+            [
+                row(version=str(number), version_tag=str(number), observed_at=NOON + timedelta(seconds=number))
+                for number in range(9)
+            ]
+        )
+    )
+    assert [manifest.standing("a.mp4", str(number)).version for number in (5, 8)] == ["5", "8"]
+    assert manifest.standing("a.mp4", "4").version == "8"

@@ -6,7 +6,8 @@ import pytest
 
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import RunOptions
-from airflow_provider_kaltura.ingest.run import Recorded, decide, run, run_one
+from airflow_provider_kaltura.ingest.run import run, run_one
+from airflow_provider_kaltura.ingest.standing import Recorded, decide
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import (
     TargetExistsError,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
+from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.run import run, run_one
+from airflow_provider_kaltura.stores import open_lake
+from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import (
     SinkError,
 )
@@ -140,6 +144,94 @@ def test_manifest_rows_are_json_lines_with_the_documented_fields(lake):
     (line,) = lake.store.read(stat.key).splitlines()
     assert list(json.loads(line)) == [
         *("schemaVersion", "partnerId", "assetType", "assetId", "path", "entryId", "version", "sizeBytes"),
-        *("checksum", "verified", "outcome", "observedAt", "sourceUpdatedAt"),
+        *("checksum", "verified", "outcome", "observedAt", "sourceUpdatedAt", "versionTag"),
     ]
     assert Manifest(lake.store).standing("a.mp4").asset_id == "a"
+
+
+def landed_by(lake, version, data, *, ahead_seconds=0, options=OVERWRITE):
+    """Put one version there, by a worker whose clock is ahead."""
+    clock = ManualTime(datetime.now(UTC) + timedelta(seconds=ahead_seconds))
+    writer = ManifestWriter(lake, options, utcnow=clock.utcnow)
+    (outcome,) = run([job("a", 5, version=version)], lake, options, open_source=Sources(a=data), writer=writer)
+    return outcome
+
+
+def test_row_of_a_file_that_was_replaced_since_is_not_believed(disk):
+    """A worker whose clock is ahead, or one that was overtaken, leaves the newest row about a file that is gone."""
+    landed_by(disk, "12", b"12345", ahead_seconds=60)
+    landed_by(disk, "2", b"54321")
+    assert run_one(job("a", 5, version="2"), disk, OPTIONS, open_source=Sources()).outcome == "skipped"
+    outcome = run_one(job("a", 5, version="12"), disk, OPTIONS, open_source=Sources(a=b"12345"))
+    assert (outcome.outcome, disk.store.read("a.mp4")) == ("replaced", b"12345")
+
+
+def copied(lake, data):
+    """Copy manifest and file to another disk, where the file has these bytes."""
+    other = memory_lake(with_metadata=False)
+    other.store.write("something else", b"")
+    for stat in lake.store.list("_kaltura/"):
+        other.store.write(stat.key, lake.store.read(stat.key))
+    other.store.write("a.mp4", data)
+    return other
+
+
+@pytest.mark.parametrize("checksum", ["crc64nvme", "sha256"])
+def test_copied_lake_is_read_back_once_and_not_fetched(disk, checksum):
+    """On another disk no tag is known; the recorded checksum proves the file, and a new row says so."""
+    landed_by(disk, "2", b"12345", options=RunOptions(checksum=checksum))
+    other, read = copied(disk, b"12345"), []
+    original = other.store.read
+    other.store.read = lambda key, *more: read.append(key) or original(key, *more)
+    outcomes = [run_one(job("a", 5), other, OPTIONS, open_source=Sources()) for _ in range(3)]
+    assert [outcome.outcome for outcome in outcomes] == ["skipped"] * 3
+    assert {outcome.checksum for outcome in outcomes} == {checksum_of(b"12345", checksum)}
+    assert read.count("a.mp4") == 1
+    assert recorded_outcomes(other) == ["downloaded"] * 2
+
+
+@pytest.mark.parametrize(("checksum", "data"), [("crc64nvme", b"1234x"), ("none", b"12345")])
+def test_file_that_its_row_does_not_prove_is_fetched(disk, checksum, data):
+    """Other bytes of the same length, or no checksum to tell: only fetching makes it sure."""
+    landed_by(disk, "2", b"12345", options=RunOptions(checksum=checksum))
+    other = copied(disk, data)
+    assert run_one(job("a", 5), other, OPTIONS, open_source=Sources(a=b"12345")).outcome == "replaced"
+    assert other.store.read("a.mp4") == b"12345"
+
+
+@pytest.mark.parametrize(("stands", "outcome"), [(b"12345", "skipped"), (b"1234x", "replaced")])
+def test_row_without_a_tag_is_believed_when_the_bytes_are_read_back(disk, stands, outcome):
+    """Rows of older versions do not say which file they are about."""
+    landed_by(disk, "2", b"12345")
+    (stat,) = disk.store.list("_kaltura/")
+    line = json.loads(disk.store.read(stat.key))
+    del line["versionTag"]
+    disk.store.write(stat.key, json.dumps(line, separators=(",", ":")).encode())
+    disk.store.write("a.mp4", stands)
+    assert run_one(job("a", 5), disk, OPTIONS, open_source=Sources(a=b"12345")).outcome == outcome
+
+
+def test_file_that_changes_while_it_is_read_back_is_fetched(disk):
+    """What was read may be neither of the two files."""
+    landed_by(disk, "2", b"12345")
+    other = copied(disk, b"12345")
+    original = other.store.read
+
+    def read(key, *more):
+        data = original(key, *more)
+        if key == "a.mp4":
+            other.store.write(key, b"54321")
+        return data
+
+    other.store.read = read
+    assert run_one(job("a", 5), other, OPTIONS, open_source=Sources(a=b"12345")).outcome == "replaced"
+
+
+def test_unrecorded_file_is_not_adopted_where_a_loss_of_power_may_have_left_it(tmp_path):
+    """With durability="batch" a name may stand before its bytes are on the disk."""
+    for durability, outcome in (("batch", "replaced"), ("file", "adopted")):
+        root = tmp_path / durability
+        root.mkdir()
+        (root / "a.mp4").write_bytes(bytes(5))
+        lake = open_lake(str(root), durability=durability)
+        assert run_one(job("a", 5), lake, OPTIONS, open_source=Sources(a=b"12345")).outcome == outcome

@@ -34,6 +34,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         status = self.server.script.pop(0) if self.server.script else 200
+        if status == 416:
+            self.send_response(status)
+            self.send_header("Content-Range", "bytes */0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if status != 200:
             self.send_response(status)
             self.send_header("Content-Length", "0")
@@ -170,6 +176,23 @@ def test_probe_ends_after_four_tries(server, sources, status, error):
     with pytest.raises(error):
         sources(planned(Urls(server)))
     assert len(server.asked) == 4
+
+
+def test_probe_never_takes_nothing_for_a_media_file(server, sources):
+    """416 with a length of 0 is a refusal: the URL is asked for anew, and at last the job fails."""
+    server.script = [416] * 10
+    urls = Urls(server)
+    with pytest.raises(SourceExpiredError, match="empty"):
+        sources(planned(urls))
+    assert [path for path, _ in server.asked] == ["/1", "/2", "/3", "/4"]
+    server.script = [416]
+    assert sources(planned(urls)).size_bytes == len(DATA)
+
+
+def test_flavor_of_size_0_has_an_unknown_size(server, sources):
+    """Kaltura's 0 means that it doesn't know."""
+    assert sources(planned(Urls(server), size_bytes=0)).size_bytes == len(DATA)
+    assert sources(planned(Urls(server), size_bytes=0, asset_type="caption")).size_bytes == 0
 
 
 def test_probe_does_not_repeat_what_cannot_change(sources):
