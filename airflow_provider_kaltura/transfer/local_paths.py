@@ -127,6 +127,51 @@ def flush_folder(descriptor: int) -> None:
             raise
 
 
+def flush_name(folder: int, key: str) -> None:
+    """
+    Put the new name of a finished file on the disk.
+
+    :param folder: Descriptor of its folder.
+    :param key: Name below the root, for the message.
+    :raises SinkError: The disk failed. The file stands whole under its final name all the same, and may stay there or
+        lose the name with the power; not to be called done, but nothing to be removed either.
+    """
+    try:
+        flush_folder(folder)
+    except OSError as error:
+        text = f"the file stands whole under its final name, but the disk failed to keep that name: {error.strerror}"
+        raise SinkError(text, key) from error
+
+
+def require_replaceable(folder: int, name: str, key: str) -> None:
+    """
+    Refuse a final name that something has which no file may replace.
+
+    A file may be replaced, and a symbolic link to one, or to nothing: the link itself, nothing is written through it.
+    A folder, pipe, device, socket, or a link to any of these is somebody's setup, and is left alone.
+
+    :param folder: Descriptor of the folder.
+    :param name: Name in it.
+    :param key: Name below the root, for the message.
+    :raises InvalidKeyError: Such a thing has the name.
+    :raises OSError: The disk can't hold such a name.
+    """
+    try:
+        mode = os.lstat(name, dir_fd=folder).st_mode
+        if stat.S_ISLNK(mode):
+            mode = os.stat(name, dir_fd=folder).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return  # links in a circle lead to nothing
+    if stat.S_ISDIR(mode):
+        raise InvalidKeyError("a folder stands where the file should", key)
+    if not stat.S_ISREG(mode):
+        raise InvalidKeyError("a pipe, device or socket stands where the file should", key)
+
+
 def stat_inside(folder: int, name: str, root: Path, key: str) -> os.stat_result:
     """
     Look at a file, unless it is a symbolic link out of the root.

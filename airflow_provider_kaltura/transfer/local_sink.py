@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import stat
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -14,12 +12,17 @@ from airflow_provider_kaltura.transfer import checksum as checksums
 from airflow_provider_kaltura.transfer import plan, proofs
 from airflow_provider_kaltura.transfer.errors import (
     IncompleteUploadError,
-    InvalidKeyError,
     ObjectMissingError,
     UploadStateError,
 )
 from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name, split_key
-from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named, flush_folder
+from airflow_provider_kaltura.transfer.local_paths import (
+    LocalRoot,
+    failures_named,
+    flush_folder,
+    flush_name,
+    require_replaceable,
+)
 from airflow_provider_kaltura.transfer.local_store import (
     LocalStore,
     describe,
@@ -134,10 +137,14 @@ class LocalUpload:
         """
         Give the file its final name, once it is complete and (``durability="file"``) on the disk.
 
+        Should the disk fail at the last step, when the name itself is flushed, the error says so: the file then stands
+        whole under its final name, and is replaced or adopted by the next try.
+
         :param if_absent: Fail instead of replacing what stands there.
         :param checksum: Compared with what the parts' checksums combine to, when it is a crc64nvme.
         :returns: What stands there now.
         :raises TargetExistsError: *if_absent*, and something stands there.
+        :raises InvalidKeyError: Something stands there that no file may replace.
         :raises SinkError: A part is missing, or the disk refused.
         :raises IntegrityError: The length or the checksum is another.
         """
@@ -153,7 +160,7 @@ class LocalUpload:
                 put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent, is_locked=is_locked)
             found = describe(self._key, os.fstat(descriptor))
             if self._durable:
-                flush_folder(folder)
+                flush_name(folder, self._key)
             else:
                 self._committed(self._key)
         self._close()
@@ -187,7 +194,8 @@ class LocalUpload:
 
     def _allocate(self) -> None:
         with self._root.folder_of(self._key, create=True) as (folder, name), failures_named(self._key):
-            _require_possible(folder, name, self._key)
+            # What can't get its name at the end is told before the first byte: too long a name, or a folder's.
+            require_replaceable(folder, name, self._key)
             self._file = os.open(self._temporary, _NEW, 0o666, dir_fd=folder)
             try:
                 _reserve(self._file, self._size_bytes)
@@ -277,6 +285,7 @@ class LocalSink:
         :returns: The upload.
         :raises SinkFullError: There is no room for it.
         :raises UploadStateError: *state* is for another object, or its file is gone.
+        :raises InvalidKeyError: The name is none, or something has it that no file may replace.
         :raises SinkError: The place can't be written.
         """
         plan.part_count(size_bytes, part_bytes)
@@ -321,13 +330,6 @@ class LocalSink:
     def _remember(self, key: str) -> None:
         with self._lock:
             self._unsynced.add(key)
-
-
-def _require_possible(folder: int, name: str, key: str) -> None:
-    # What can't get its name at the end is told before the first byte: too long a name, or a folder's.
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-            raise InvalidKeyError("a folder stands where the file should", key)
 
 
 def _reserve(descriptor: int, size_bytes: int) -> None:

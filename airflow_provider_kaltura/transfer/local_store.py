@@ -14,8 +14,9 @@ from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name
 from airflow_provider_kaltura.transfer.local_paths import (
     LocalRoot,
     failures_named,
-    flush_folder,
+    flush_name,
     open_inside,
+    require_replaceable,
     stat_inside,
 )
 from airflow_provider_kaltura.transfer.protocols import ObjectStat
@@ -87,7 +88,8 @@ class LocalStore:
         :param if_version: Only when the object still has this version tag.
         :returns: What stands there now.
         :raises TargetExistsError: A condition does not hold.
-        :raises SinkError: The disk refused.
+        :raises InvalidKeyError: Something stands there that no file may replace.
+        :raises SinkError: The disk refused; see :meth:`LocalUpload.commit`.
         """
         with self.root.folder_of(key, create=True) as (folder, name), failures_named(key):
             temporary = partial_name(name)
@@ -104,7 +106,7 @@ class LocalStore:
             except BaseException:
                 remove(folder, temporary)
                 raise
-            flush_folder(folder)
+            flush_name(folder, key)
         return describe(key, found)
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:
@@ -225,6 +227,7 @@ def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent:
     :param if_absent: Fail instead of replacing.
     :param is_locked: What :func:`exclusive` gave.
     :raises TargetExistsError: *if_absent*, and something stands there.
+    :raises InvalidKeyError: Something stands there that no file may replace.
     :raises SinkError: *if_absent*, and the disk has neither hard links nor locks.
     """
     if if_absent:
@@ -240,6 +243,7 @@ def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent:
         else:
             os.unlink(temporary, dir_fd=folder)
             return
+    require_replaceable(folder, name, key)
     os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 

@@ -102,6 +102,53 @@ def test_a_pipe_is_no_object_and_nobody_waits_for_it(sink):
         sink.store.read("pipe")
 
 
+def make_pipe(path):
+    """A pipe."""
+    os.mkfifo(path)
+
+
+def make_socket(path):
+    """A socket's name, made by another process or this one."""
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+def make_folder_link(path):
+    """A link to a folder with something in it."""
+    (path.parent / "real").mkdir()
+    path.symlink_to("real")
+
+
+def make_pipe_link(path):
+    """A link to a pipe."""
+    os.mkfifo(path.parent / "pipe")
+    path.symlink_to("pipe")
+
+
+@pytest.mark.parametrize("make", [make_pipe, make_socket, make_folder_link, make_pipe_link])
+def test_what_is_no_file_is_never_replaced(sink, make):
+    """Told before the first byte, and once more at the end for what came meanwhile; nothing is changed."""
+    upload = begin(sink, "a")
+    put(upload, range(4))
+    make(sink.root.path / "a")
+    before = (sink.root.path / "a").lstat()
+    for write in (lambda: begin(sink, "a"), upload.commit, lambda: sink.store.write("a", b"x")):
+        with pytest.raises(InvalidKeyError, match="where the file should"):
+            write()
+    upload.discard()
+    assert (sink.root.path / "a").lstat().st_ino == before.st_ino
+    assert not list(sink.root.path.glob(".*"))
+
+
+@pytest.mark.parametrize("target", ["nowhere", "a"], ids=["to nothing", "to itself"])
+def test_a_link_that_leads_nowhere_is_replaced(sink, target):
+    """Nothing is lost by that."""
+    sink.root.path.mkdir()
+    (sink.root.path / "a").symlink_to(target)
+    upload_whole(sink, "a")
+    assert (sink.root.path / "a").read_bytes() == DATA
+    assert [path.name for path in sink.root.path.iterdir()] == ["a"]
+
+
 def test_a_root_that_is_a_link_is_the_users_own(tmp_path):
     """Only below the root links are watched."""
     (tmp_path / "real").mkdir()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 
 import pytest
@@ -168,6 +169,25 @@ def test_a_failing_system_call_leaves_nothing_after_discard(sink, monkeypatch, c
     monkeypatch.undo()
     upload.discard()
     assert files_below(sink.root.path) == []
+
+
+@pytest.mark.parametrize(
+    "write", [lambda sink: upload_whole(sink, "a"), lambda sink: sink.store.write("a", DATA)], ids=["sink", "store"]
+)
+def test_a_name_that_the_disk_fails_to_keep_is_told_truthfully(sink, monkeypatch, write):
+    """Not done, since the name may be lost with the power; but the error says that the file stands, and it is whole."""
+    real = os.fsync
+
+    def fail_for_folders(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) and (sink.root.path / "a").exists():
+            raise OSError(errno.EIO, "broken disk")
+        real(descriptor)
+
+    monkeypatch.setattr(local_sink.os, "fsync", fail_for_folders)
+    with pytest.raises(SinkError, match=r"stands whole under its final name.*broken disk"):
+        write(sink)
+    assert sink.store.read("a") == DATA
+    assert files_below(sink.root.path) == ["a"]
 
 
 def test_short_writes_are_gone_on_with(sink, monkeypatch):
