@@ -27,9 +27,7 @@ def parsed_modules():
     names = ["stores", "exceptions", "get_provider_info"]
     for package in ("hooks", "operators", "sensors", "triggers"):
         names.append(package)
-        found = pkgutil.walk_packages([str(ROOT / package)], f"{package}.")
-        # Airflow 2's form alone loads it, in the web server.
-        names += [module.name for module in found if module.name != "hooks._widgets"]
+        names += [module.name for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}.")]
     return [f"airflow_provider_kaltura.{name}" for name in names]
 
 
