@@ -238,3 +238,18 @@ def test_a_taken_port_is_named(running, capsys, pytestconfig):
     with pytest.raises(SystemExit):
         program.main(["--port", port, "--fixture", recorded])
     assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_the_program_serves_as_its_arguments_say(monkeypatch, tmp_path):
+    """Every argument reaches the options of the server, the pauses among them; without any, there are no pauses."""
+    given = []
+    monkeypatch.setattr(server, "run", lambda _library, options, _ready: given.append(options))
+    monkeypatch.setattr(program, "_library", lambda _arguments: (None, []))
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certificate.touch()
+    key.touch()
+    spelled = "--host 0.0.0.0 --port 8011 --latency-ms 12.5 --action-ms 7 --tls-cert CERT --tls-key KEY"
+    spelled = spelled.replace("CERT", str(certificate)).replace("KEY", str(key))
+    assert program.main(spelled.split()) == 0
+    assert program.main([]) == 0
+    assert given == [server.Options("0.0.0.0", 8011, 12.5, 7.0, certificate, key), server.Options()]  # noqa: S104
