@@ -13,6 +13,7 @@ from airflow_provider_kaltura.sandbox import plan as plans
 from airflow_provider_kaltura.sandbox import replies
 from airflow_provider_kaltura.sandbox.errors import ApiError, Crash, Die
 from airflow_provider_kaltura.sandbox.library import StoredFile
+from airflow_provider_kaltura.sandbox.parameters import is_set
 from airflow_provider_kaltura.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -51,15 +52,26 @@ def crash(_service: str, _action: str, _options: Json) -> None:
     raise Crash
 
 
-_LIST_CLASSES = {"media": "KalturaMediaListResponse", "baseentry": "KalturaBaseEntryListResponse"}
+_LIST_CLASSES = {
+    "media": "KalturaMediaListResponse",
+    "baseentry": "KalturaBaseEntryListResponse",
+    "flavorasset": "KalturaFlavorAssetListResponse",
+}
 
 
 def index_lag(service: str, action: str, _options: Json) -> Any:
     """Answer an empty list without any error, as an index that is behind does."""
+    if service not in _LIST_CLASSES:
+        return None
     if action == "count":
         return 0
-    name = _LIST_CLASSES.get(service, "KalturaFlavorAssetListResponse")
-    return {"totalCount": 0, "objects": [], "objectType": name} if action == "list" else None
+    return {"totalCount": 0, "objects": [], "objectType": _LIST_CLASSES[service]} if action == "list" else None
+
+
+def names_ids(parameters: Json) -> bool:
+    """Whether a filter asks for objects by their ids: Kaltura answers that from the database, not from the index."""
+    conditions = parameters.get("filter")
+    return isinstance(conditions, dict) and any(is_set(conditions.get(name)) for name in ("idEqual", "idIn"))
 
 
 # ---------------------------------------------------------------- whole answers

@@ -41,6 +41,7 @@ class Rule:
     :param request: Gets the plan of an answer, the request's record and options; changes the plan.
     :param options: Names of the settings.
     :param default_path: Which requests it meets unless it is told: regular expression, None for all.
+    :param spares: Gets the parameters of an action; whether it is left alone.
     """
 
     about: str
@@ -48,6 +49,7 @@ class Rule:
     request: Callable[[Plan, Record, Json], None] | None = None
     options: frozenset[str] = frozenset()
     default_path: str | None = None
+    spares: Callable[[Json], bool] | None = None
 
 
 def _action(about: str, act: Callable[[str, str, Json], Any], *options: str, **fixed: Any) -> Rule:
@@ -114,7 +116,11 @@ _OF_ACTIONS: dict[str, Rule] = {
     "partner_blocked": _error(
         "SERVICE_FORBIDDEN_CONTENT_BLOCKED", partial(ApiError, "SERVICE_FORBIDDEN_CONTENT_BLOCKED")
     ),
-    "index_lag": _action("empty lists and counts of 0 without any error", effects.index_lag),
+    "index_lag": Rule(
+        "empty lists and counts of 0 of entries and flavors without any error, but not by idEqual and idIn",
+        action=effects.index_lag,
+        spares=effects.names_ids,
+    ),
     "crash": _action("HTTP 500, text/html, no body, for the whole request", effects.crash),
     "die": _action("an empty 200; X-Kaltura: error-`code`, or cached-error-`code`", effects.die, "code", "cached"),
     "die_access_control": _action("an empty 200; X-Kaltura: error-3", effects.die, code=3),

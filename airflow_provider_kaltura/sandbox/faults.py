@@ -180,6 +180,8 @@ class Faults:
             rule = fault_rules.RULES[fault.name]
             if rule.action is None or not fault.match.meets_action(service, action, parameters, path):
                 continue
+            if rule.spares is not None and rule.spares(parameters):
+                continue
             with self._lock:
                 if fault.happens(free=first is None):
                     first = fault

@@ -95,6 +95,23 @@ def test_the_index_can_lag_behind(ask, faults):
     assert ask("media.get", entryId="0_film")["id"] == "0_film"
 
 
+@pytest.mark.parametrize("service", ["media", "baseEntry"])
+@pytest.mark.parametrize("condition", ["idEqual", "idIn"])
+def test_an_index_that_lags_still_finds_by_id(ask, faults, service, condition):
+    """Entries that are asked for by id are found and counted, as Kaltura answers these from its database."""
+    faults.on("index_lag")
+    assert ask.ids(f"{service}.list", {"filter": {condition: "0_film"}}) == ["0_film"]
+    assert ask(f"{service}.count", {"filter": {condition: "0_film"}}) == 1
+    assert ask.ids(f"{service}.list", {"filter": {condition: ""}}) == []
+    assert ask.ids(f"{service}.list", {"filter": {"nameLike": "film"}}) == []
+
+
+def test_an_index_that_lags_leaves_other_services_alone(ask, faults):
+    """Profiles do not come from the index of entries."""
+    faults.on("index_lag")
+    assert ask("conversionProfile.list")["objectType"] == "KalturaConversionProfileListResponse"
+
+
 def test_any_api_error_can_be_asked_for(ask, faults):
     """api_error takes a code and its arguments."""
     faults.on("api_error", code="ENTRY_ID_NOT_FOUND", args={"ENTRY_ID": "0_x"}, times=1)
