@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_provider_kaltura.api.errors import (
-    AuthError,
-    ConfigurationError,
-    KalturaError,
     KalturaTransportError,
     NoFlavorsError,
     NotFoundError,
@@ -29,10 +26,11 @@ from airflow_provider_kaltura.api.flavors import Never, Wait
 from airflow_provider_kaltura.api.ids import check_id
 from airflow_provider_kaltura.api.redact import redact
 from airflow_provider_kaltura.ingest.errors import WatchTimeoutError
+from airflow_provider_kaltura.ingest.looks import Looks, concerns_everybody, is_permanent, is_unclear
 from airflow_provider_kaltura.ingest.resolve import decide, parse_wanted, wants_web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from airflow_provider_kaltura.api.facade import KalturaApi
     from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset
@@ -45,8 +43,6 @@ MAX_FAILURES: Final = 20
 
 _FIRST_LOOK_SECONDS: Final = 3.0
 _SHORTEST_INTERVAL_SECONDS: Final = 0.5
-# What one tick may ask besides its first call to find out whose error it was.
-_MAX_ISOLATING_CALLS: Final = 24
 _DECISIONS_AT_ONCE: Final = 50
 # A wait that begins past its deadline (the triggerer was down) still gets one look.
 _GRACE_SECONDS: Final = 60.0
@@ -112,11 +108,14 @@ class _Waiter:
             self.answer.set_result(Found(answer.entry, found))
 
     def _fail(self, error: Exception) -> None:
+        if is_unclear(error):
+            self.reason = str(error)
+            return
         self.failures += 1
         self.not_found = self.not_found + 1 if isinstance(error, NotFoundError) else 0
         self.reason = f"the last look failed: {type(error).__name__}"
         is_lagging = isinstance(error, NotFoundError) and self.not_found < _NOT_FOUND_IN_A_ROW
-        if self.failures >= MAX_FAILURES or (_is_permanent(error) and not is_lagging):
+        if self.failures >= MAX_FAILURES or (is_permanent(error) and not is_lagging):
             raise error
 
 
@@ -138,8 +137,7 @@ class FlavorWatch:
         call: Callable[..., Awaitable[Any]] = asyncio.to_thread,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._api = api
-        self._call = call
+        self._looks = Looks(api, call)
         self._now = now
         self._waiters: set[_Waiter] = set()
         self._changed = asyncio.Event()
@@ -261,7 +259,7 @@ class FlavorWatch:
     async def _look(self, due: list[_Waiter]) -> None:
         entry_ids = sorted({waiter.entry_id for waiter in due})
         web = {waiter.entry_id for waiter in due if wants_web(waiter.wanted)}
-        answers = await self._call(_ask, self._api, entry_ids, web)
+        answers = await self._looks.at(entry_ids, web)
         looked = asyncio.get_running_loop().time()
         for count, waiter in enumerate(due, 1):
             waiter.looked = looked
@@ -274,7 +272,8 @@ class FlavorWatch:
             log.warning(
                 "%d of %d entries could not be looked at: %s", len(errors), len(answers), redact(str(errors[0]))[:300]
             )
-        ended = next((error for error in errors if _concerns_everybody(error)), None)
+        self._looks.keep({waiter.entry_id for waiter in self._waiters if not waiter.answer.done()})
+        ended = next((error for error in errors if concerns_everybody(error)), None)
         if ended is not None:
             self._end_all(ended)
 
@@ -301,43 +300,6 @@ def _forget(watch: FlavorWatch) -> None:
     for registry in list(_REGISTRIES.values()):
         for connection_id in [key for key, value in registry.watches.items() if value is watch]:
             del registry.watches[connection_id]
-
-
-def _ask(api: KalturaApi, entry_ids: Sequence[str], web: Iterable[str]) -> dict[str, EntrySnapshot | Exception]:
-    """Look at entries, in one call unless one of them spoils it for the others. Runs in a thread."""
-    answers: dict[str, EntrySnapshot | Exception] = {}
-    calls = 0
-    todo = [list(entry_ids)]
-    while todo:
-        batch = todo.pop()
-        try:
-            answers.update(api.snapshot(batch, web_playable_for=sorted(set(web) & set(batch))))
-        except Exception as error:  # noqa: BLE001 - told to every wait that it concerns
-            may_split = len(batch) > 1 and calls < _MAX_ISOLATING_CALLS
-            if may_split and _is_permanent(error) and not _concerns_everybody(error):
-                middle = len(batch) // 2
-                todo += [batch[:middle], batch[middle:]]
-                calls += 2
-            elif len(batch) > 1 and _is_permanent(error) and not _concerns_everybody(error):
-                # Nobody knows whose it is: it may not end a wait that it doesn't concern.
-                text = f"One of {len(batch)} entries could not be looked at: {type(error).__name__}."
-                answers.update(dict.fromkeys(batch, KalturaTransportError(text, "UNCLEAR")))
-            else:
-                answers.update(dict.fromkeys(batch, error))
-    return {entry_id: answers.get(entry_id) or _left_out(entry_id) for entry_id in entry_ids}
-
-
-def _left_out(entry_id: str) -> KalturaTransportError:
-    return KalturaTransportError(f"Entry {entry_id} was left out of the answer.", "LEFT_OUT")
-
-
-def _is_permanent(error: Exception) -> bool:
-    # What is no error of ours may be anything: it counts among those that are bounded.
-    return isinstance(error, KalturaError) and not error.retryable
-
-
-def _concerns_everybody(error: Exception) -> bool:
-    return isinstance(error, AuthError | ConfigurationError)
 
 
 def _next_on_grid(after: float, period: float) -> float:

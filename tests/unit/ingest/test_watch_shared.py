@@ -27,7 +27,7 @@ def test_error_of_the_account_ends_every_wait_and_the_next_begins_anew():
             return api
 
         watch = await FlavorWatch.shared("c", make_api)
-        watch._call, watch._now = inline, asyncio.get_running_loop().time
+        watch._looks._call, watch._now = inline, asyncio.get_running_loop().time
         waits = [watch.wait("a", "source", poll_interval=60), watch.wait("b", "source", poll_interval=3600)]
         errors = await asyncio.gather(*waits, return_exceptions=True)
         assert await FlavorWatch.shared("c", make_api) is not watch
@@ -102,7 +102,7 @@ def test_watch_and_loop_are_forgotten_when_nobody_uses_them():
 
     async def main():
         watch = await FlavorWatch.shared("c", make_api)
-        watch._call, watch._now = inline, asyncio.get_running_loop().time
+        watch._looks._call, watch._now = inline, asyncio.get_running_loop().time
         await watch.wait("e", "source")
         return weakref.ref(watch), weakref.ref(asyncio.get_running_loop())
 
