@@ -50,20 +50,26 @@ class LocalRoot:
         :raises SinkError: The folders can't be made or opened.
         """
         *folders, name = split_key(key)
-        with failures_named(key):
-            if create:
-                for folder in [*reversed(self.path.parents), self.path]:
-                    _make_folder(folder)
-            try:
-                descriptor = self._open_folders(key, folders, create=create)
-            except NotADirectoryError as error:
-                if not create:
-                    raise
-                raise SinkError("a file stands where a folder is needed", key) from error
+        descriptor: int | None = None
+        # One block from the opening on, so that an interruption hardly ever leaves the descriptor behind.
         try:
+            with failures_named(key):
+                descriptor = self._open(key, folders, create=create)
             yield descriptor, name
         finally:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _open(self, key: str, folders: list[str], *, create: bool) -> int:
+        if create:
+            for folder in [*reversed(self.path.parents), self.path]:
+                _make_folder(folder)
+        try:
+            return self._open_folders(key, folders, create=create)
+        except NotADirectoryError as error:
+            if not create:
+                raise
+            raise SinkError("a file stands where a folder is needed", key) from error
 
     def _open_folders(self, key: str, folders: list[str], *, create: bool) -> int:
         root = self.path.resolve()

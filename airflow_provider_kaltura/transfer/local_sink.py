@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -80,10 +81,16 @@ class LocalUpload:
         self._writers = 0
         self._file: int | None = None
         self._temporary = partial_name(split_key(key)[-1]) if state is None else _earlier_name(state, self._plan(), key)
-        if state is None:
-            self._allocate()
-        else:
-            self._go_on(state)
+        # Until a part is put or the state is asked for, nobody could go on with the file.
+        self._is_own = state is None
+        try:
+            if state is None:
+                self._allocate()
+            else:
+                self._go_on(state)
+        except BaseException:
+            self._abandon()
+            raise
 
     def put_part(self, index: int, buffer: Buffer, *, crc64nvme: int | None = None) -> None:
         """
@@ -104,6 +111,7 @@ class LocalUpload:
             write_all(descriptor, buffer, place.start)
         with self._idle:
             self._checksums[index] = value
+            self._is_own = False
 
     def done_parts(self) -> frozenset[int]:
         """
@@ -130,6 +138,7 @@ class LocalUpload:
 
         :returns: Plain JSON.
         """
+        self._is_own = False
         parts = {str(index): f"{value:016x}" for index, value in sorted(self.part_checksums().items())}
         return {"sink": "local", "temporary": self._temporary, "parts": parts, **self._plan()}
 
@@ -176,8 +185,16 @@ class LocalUpload:
             return
 
     def __del__(self) -> None:
+        # An interruption may come when the caller doesn't hold the upload yet, and can't discard it.
         if getattr(self, "_file", None) is not None:
-            self._close()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._close()
+        if self._is_own:
+            # Whatever ends the upload is what counts.
+            with contextlib.suppress(Exception):
+                self.discard()
 
     def _plan(self) -> dict[str, int]:
         return {"size_bytes": self._size_bytes, "part_bytes": self._part_bytes}
@@ -197,12 +214,7 @@ class LocalUpload:
             # What can't get its name at the end is told before the first byte: too long a name, or a folder's.
             require_replaceable(folder, name, self._key)
             self._file = os.open(self._temporary, _NEW, 0o666, dir_fd=folder)
-            try:
-                _reserve(self._file, self._size_bytes)
-            except BaseException:
-                self._close()
-                remove(folder, self._temporary)
-                raise
+            _reserve(self._file, self._size_bytes)
 
     def _go_on(self, state: JsonObject) -> None:
         try:
