@@ -101,6 +101,7 @@ class Die(SandboxError):  # noqa: N818 - what Kaltura calls it
             label, text = f" {reason.code}", f"{reason.code} - {reason.message}"
         else:
             label, text = str(reason), f"{reason} - {REASONS.get(reason, 'error')}"
+        self.reason = reason
         self.header = f"{'cached-' if cached else ''}error-{label}"
         self.app_header = f"exiting on error {detail or text}"
         super().__init__(self.header)

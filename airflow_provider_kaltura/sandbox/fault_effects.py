@@ -77,7 +77,13 @@ def names_ids(parameters: Json) -> bool:
 # ---------------------------------------------------------------- whole answers
 def media_error(plan: Plan, _record: Record, options: Json) -> None:
     """Answer an empty 200 with X-Kaltura ``error-CODE``, or ``cached-error-CODE``."""
-    plan.reply = replies.died(Die(int(options["code"]), cached=bool(options.get("cached"))))
+    plan.reply = replies.media_died(Die(int(options["code"]), cached=bool(options.get("cached"))))
+
+
+def media_access_control(plan: Plan, _record: Record, _options: Json) -> None:
+    """Answer what looks like a download of no bytes, with X-Kaltura ``error-3``."""
+    headers = (("Content-Type", replies.DOWNLOAD_TYPE), ("Content-Disposition", 'attachment; filename="video.mp4"'))
+    plan.reply = replies.died(Die(3), *headers)
 
 
 def http_status(plan: Plan, _record: Record, options: Json) -> None:

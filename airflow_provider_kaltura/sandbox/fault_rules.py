@@ -174,6 +174,9 @@ _OF_MEDIA: dict[str, Rule] = {
         "cached",
         path=MEDIA,
     ),
+    "media_access_control": _request(
+        "an empty 200 that looks like a download; X-Kaltura: error-3", effects.media_access_control, path=MEDIA
+    ),
     "media_500_html": _instead(
         "500 with a page of 1,900 bytes",
         Reply(status=500, headers=_HTML, body=(effects.PAGE % b"").ljust(_HTML_500_BYTES)),

@@ -41,7 +41,7 @@ def answer(api: Api, caller: Caller) -> Reply | None:
     try:
         return run(api, caller, values)
     except Die as error:
-        return replies.died(error)
+        return replies.media_died(error)
 
 
 def _entry(api: Api, entry_id: str) -> Json:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 HTML = "text/html; charset=UTF-8"
 LAST_MODIFIED = "Sun, 19 Nov 2000 08:52:00 GMT"
 DOWNLOAD_TYPE = "application/force-download"
+_GONE = frozenset({1, 6})  # no such entry, no such flavor
+_CACHED_AS_GONE = "private, max-age=60, max-stale=0"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -59,6 +61,12 @@ def died(error: Die, *headers: tuple[str, str]) -> Reply:
     """Return the empty answer of a die error."""
     own = (("X-Kaltura", error.header), ("X-Kaltura-App", error.app_header))
     return Reply(headers=(headers or (("Content-Type", HTML),)) + own)
+
+
+def media_died(error: Die) -> Reply:
+    """Return what a media URL answers for a die error; that something is gone may be cached for a minute."""
+    reply = died(error)
+    return reply.with_headers(cache_control=_CACHED_AS_GONE) if error.reason in _GONE else reply
 
 
 def redirect(location: str, *headers: tuple[str, str]) -> Reply:

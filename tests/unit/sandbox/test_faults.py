@@ -318,7 +318,6 @@ def test_every_recorded_fault_can_be_made(conformance_faults):
         "media_flavor_gone": "media_error",
         "media_file_gone": "media_error",
         "media_cached_error": "media_error",
-        "media_access_control": "media_error",
         "multirequest_fatal": "crash",
     }
     missing = [
