@@ -11,7 +11,7 @@ from airflow_provider_kaltura import __version__
 from airflow_provider_kaltura.api.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 AuthMethod: TypeAlias = Literal["admin_secret", "app_token", "session_start", "ks"]
 SessionType: TypeAlias = Literal["admin", "user"]
@@ -19,6 +19,25 @@ SessionType: TypeAlias = Literal["admin", "user"]
 HASH_TYPES = ("MD5", "SHA1", "SHA256", "SHA512")
 DEFAULT_SERVICE_URL = "https://www.kaltura.com"
 USER_AGENT = f"airflow-provider-kaltura/{__version__}"
+
+
+def check_privileges(privileges: Sequence[str]) -> None:
+    """
+    Refuse privileges that allow everything, or that are not one each.
+
+    :param privileges: Privileges of a session, such as ``list:*``.
+    :raises ConfigurationError: One of them is ``*`` or ``all`` in any shape, blank, or several joined by commas.
+    """
+    if isinstance(privileges, str):
+        raise ConfigurationError("privileges must be a list of texts such as ['list:*'], not one text.")
+    for privilege in privileges:
+        name = privilege.partition(":")[0].strip().lower()
+        if name in {"*", "all"}:
+            raise ConfigurationError(
+                f"privileges: {privilege!r} would allow everything; name what the job needs, such as 'list:*'."
+            )
+        if not name or "," in privilege or privilege != privilege.strip():
+            raise ConfigurationError(f"privileges: {privilege!r} is not one privilege.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +76,7 @@ class AuthConfig:
             raise ConfigurationError(
                 "session_expiry_seconds must be at least 1: Kaltura answers 0 with a KS that has already expired."
             )
-        for privilege in self.privileges:
-            if privilege.strip() in {"*", "all:*", "all"}:
-                raise ConfigurationError(
-                    f"privileges: {privilege!r} would allow everything; name what the job needs, such as 'list:*'."
-                )
-            if "," in privilege or not privilege.strip():
-                raise ConfigurationError(f"privileges: {privilege!r} is not one privilege.")
+        check_privileges(self.privileges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kaltura.api.config import check_privileges
 from airflow_provider_kaltura.api.errors import (
     AuthError,
     ConfigurationError,
@@ -189,13 +190,14 @@ class KalturaApi:
         :param privileges: Instead of the connection's own privileges.
         :returns: A ``KalturaClient``; safe across threads; it renews its session by itself. Its errors are typed ones
             that are ``KalturaException`` or ``KalturaClientException`` too.
-        :raises ConfigurationError: *privileges* for a ready KS, which has its own.
+        :raises ConfigurationError: *privileges* for a ready KS, which has its own, or such as would allow everything.
         :raises AuthError: The credentials were refused.
         """
         scope = default_scope(self.config)
         if privileges is not None:
             if self.config.auth.method == "ks":
                 raise ConfigurationError("A ready KS has the privileges that it was made with; it can't get others.")
+            check_privileges(privileges)
             scope = replace(scope, privileges=tuple(privileges))
         return self.runtime.client(scope)
 

@@ -32,6 +32,8 @@ def client(**values):
         {"privileges": ("list:*", "all:*")},
         {"privileges": ("list:*,download:*",)},
         {"privileges": (" ",)},
+        *({"privileges": (bad,)} for bad in ("*:*", " * ", "ALL", "all:x", "All:*", "", ":x", "list:* ", "list:*,*")),
+        {"privileges": "list:*"},
     ],
 )
 def test_what_cannot_work_is_refused_when_made(values):

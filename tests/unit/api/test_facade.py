@@ -257,6 +257,14 @@ def test_a_ready_session_takes_no_other_privileges(make_api):
         api.client(privileges=["list:*"])
 
 
+@pytest.mark.parametrize("bad", [["*"], ["all:*"], ["edit:*,*"], ["list:*", "ALL"], ["*:*"], "list:*", [""]])
+def test_no_client_gets_the_privilege_of_everything(api, double, bad):
+    """What a connection may not ask for, a call may not either."""
+    with pytest.raises(errors.ConfigurationError, match="privileges"):
+        api.client(privileges=bad)
+    assert not double.posts
+
+
 def test_the_facade_shows_no_secret(api):
     """Its repr names the connection and the partner."""
     assert repr(api) == "KalturaApi('kaltura_test', partner 101)"
