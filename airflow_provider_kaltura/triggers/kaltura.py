@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_kaltura.api.errors import KalturaError
 from airflow_provider_kaltura.compat import AirflowNotFoundException, BaseTrigger, TriggerEvent
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 __all__ = ["KalturaFlavorReadyTrigger"]
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE_SECONDS: Final = 0.5
+_sleep = asyncio.sleep
 
 
 class KalturaFlavorReadyTrigger(BaseTrigger):
@@ -65,18 +73,48 @@ class KalturaFlavorReadyTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow's class has no types here
 
     async def _wait(self) -> dict[str, Any]:
+        failures = 0
+        while True:
+            try:
+                watch = await FlavorWatch.shared(self.kaltura_conn_id, KalturaHook(self.kaltura_conn_id).aget_api)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever looks connections up may be restarting: a database, a server
+                if _is_decided(error):
+                    return {"status": "decided"}
+                failures += 1
+                if failures >= MAX_FAILURES:
+                    return _failing(error)
+                log.warning(
+                    "Connection %s can't be read, %d in a row: %s", self.kaltura_conn_id, failures, _name(error)
+                )
+            left = self.deadline - time.time()
+            if left <= 0:
+                return {"status": "timeout"}
+            await _sleep(min(left, max(self.poll_interval, _SHORTEST_PAUSE_SECONDS)))
         try:
-            watch = await FlavorWatch.shared(self.kaltura_conn_id, KalturaHook(self.kaltura_conn_id).aget_api)
             await watch.wait(self.entry_id, self.flavor, poll_interval=self.poll_interval, deadline=self.deadline)
         except WatchTimeoutError:
             return {"status": "timeout"}
-        except (KalturaError, KalturaProviderError, AirflowNotFoundException) as error:
-            # What can't change is for the sensor to see and to raise; no text of an error goes into an event.
-            if not getattr(error, "retryable", False):
-                return {"status": "decided"}
-            return {"status": "failing", "failures": MAX_FAILURES, "error": type(error).__name__, "code": _code(error)}
+        except Exception as error:  # noqa: BLE001 - a trigger that dies tells the sensor nothing
+            return {"status": "decided"} if _is_decided(error) else _failing(error)
         return {"status": "decided"}
 
 
+def _is_decided(error: Exception) -> bool:
+    # What can't change is for the sensor to see and to raise; no text of an error goes into an event.
+    is_ours = isinstance(error, KalturaError | KalturaProviderError | AirflowNotFoundException)
+    return is_ours and not getattr(error, "retryable", False)
+
+
+def _failing(error: Exception) -> dict[str, Any]:
+    return {"status": "failing", "failures": MAX_FAILURES, "error": _name(error), "code": _code(error)}
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
 def _code(error: Exception) -> str | None:
-    return getattr(error, "code", None)
+    # Those of other people's errors are not always texts.
+    code = getattr(error, "code", None)
+    return code if isinstance(code, str) else None

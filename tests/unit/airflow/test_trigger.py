@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_kaltura.api.errors import ThrottledError
 from airflow_provider_kaltura.hooks import KalturaHook
+from airflow_provider_kaltura.ingest.watch import MAX_FAILURES
 from airflow_provider_kaltura.sandbox import lifecycle, small
 from airflow_provider_kaltura.triggers import KalturaFlavorReadyTrigger
 
@@ -103,6 +104,47 @@ def test_a_connection_that_is_gone_is_for_the_sensor_to_raise():
     assert fire(kaltura_conn_id="nowhere")["status"] == "decided"
 
 
+@pytest.fixture
+def pauses(monkeypatch):
+    """Do not sleep between two tries; note how long it would have been."""
+    noted = []
+
+    async def sleep(seconds):
+        noted.append(seconds)
+
+    monkeypatch.setattr("airflow_provider_kaltura.triggers.kaltura._sleep", sleep)
+    return noted
+
+
+@pytest.mark.parametrize("error", [ConnectionError("restarting"), ThrottledError("slow down", "ACTION_BLOCKED")])
+def test_a_hiccup_when_the_wait_begins_does_not_end_it(monkeypatch, pauses, error):
+    """The database or the API server that knows the connection may be restarting."""
+    errors, make_api = [error] * (MAX_FAILURES - 1), KalturaHook.aget_api
+
+    async def no_api_at_first(hook):
+        if errors:
+            raise errors.pop()
+        return await make_api(hook)
+
+    monkeypatch.setattr(KalturaHook, "aget_api", no_api_at_first)
+    assert fire()["status"] == "decided"
+    assert pauses == [0.5] * (MAX_FAILURES - 1)
+
+
+def test_a_wait_that_cannot_begin_ends_at_its_deadline(monkeypatch, pauses):
+    """Nobody waits for longer than was asked."""
+
+    async def no_api(_hook):
+        raise ConnectionError("restarting")
+
+    monkeypatch.setattr(KalturaHook, "aget_api", no_api)
+    assert fire(deadline=time.time() - 1)["status"] == "timeout"
+    event = fire()
+    assert (event["status"], event["failures"], event["error"]) == ("failing", MAX_FAILURES, "ConnectionError")
+    assert len(pauses) == MAX_FAILURES - 1
+
+
+@pytest.mark.usefixtures("pauses")
 def test_errors_that_go_on_end_the_wait_with_their_name(monkeypatch):
     """After too many errors in a row the event names the class and the code, not the text."""
 
