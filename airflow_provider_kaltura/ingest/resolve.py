@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from airflow_provider_kaltura.api.errors import FlavorNotReadyError, KalturaError, NoFlavorsError
+from airflow_provider_kaltura.api.errors import FlavorNotReadyError, KalturaError, NoFlavorsError, PreferenceError
 from airflow_provider_kaltura.api.flavors import (
     READY,
     Never,
@@ -74,7 +74,20 @@ def parse_wanted(flavor: str | Sequence[str] | Preferences | None) -> Wanted:
     """
     if isinstance(flavor, str) and flavor.strip().lower() == ALL:
         return ALL
-    return Preferences.parse(flavor)
+    return parse_preferences(flavor)
+
+
+def parse_preferences(flavor: Any) -> Preferences:
+    """
+    Read what a task wants, where that is one asset.
+
+    :param flavor: Preferences as text or list; None for the default. Anything, since templates may become anything.
+    :returns: The preferences.
+    :raises PreferenceError: It can't be read; it names the position.
+    """
+    if flavor is None or isinstance(flavor, str | list | tuple | Preferences):
+        return Preferences.parse(flavor)
+    raise PreferenceError(f"flavor is a text or a list of texts, not {type(flavor).__name__}", repr(flavor)[:80], 0)
 
 
 def decide(
@@ -205,7 +218,7 @@ def parse_download(value: Any) -> FlavorDownload | BareUrl:
 def _as_dict(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(text)
@@ -225,7 +238,7 @@ def _size(value: Any) -> int | None:
         return None
     try:
         size_bytes = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         size_bytes = -1
     if size_bytes < 0:
         raise DownloadInputError("fileSize of download is no number of bytes")

@@ -34,5 +34,19 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     :param choices: What may be given.
     :raises KalturaArgumentError: It is none of them.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise KalturaArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}, not {str(value)[:40]!r}.")
+
+
+def check_text(name: str, value: Any) -> str:
+    """
+    Check an argument that is a text.
+
+    :param name: The argument.
+    :param value: What was given.
+    :returns: The text.
+    :raises KalturaArgumentError: It is something else.
+    """
+    if not isinstance(value, str):
+        raise KalturaArgumentError(f"{name} must be a text, not {type(value).__name__}.")
+    return value

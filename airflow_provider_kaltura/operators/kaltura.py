@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from airflow_provider_kaltura.api.flavors import Preferences
 from airflow_provider_kaltura.compat import BaseOperator, task_identity
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.models import ChecksumName, IfExists, RunOptions
-from airflow_provider_kaltura.operators._arguments import check_choice, only_one_of
+from airflow_provider_kaltura.operators._arguments import check_choice, check_text, only_one_of
 from airflow_provider_kaltura.operators._progress import ProgressLog, in_units
 from airflow_provider_kaltura.xcom import UrlInXCom, download_result, download_url
 
@@ -76,14 +75,14 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         :raises KalturaProviderError: It can never come, or Kaltura could not be asked.
         """
         # Not at the top: DAG files are parsed often, and need none of it.
-        from airflow_provider_kaltura.ingest.resolve import resolve  # noqa: PLC0415, see above
+        from airflow_provider_kaltura.ingest.resolve import parse_preferences, resolve  # noqa: PLC0415, see above
 
         check_choice("url_in_xcom", self.url_in_xcom, get_args(UrlInXCom))
         if not self.entry_id:
             raise KalturaArgumentError("Give entry_id: the entry whose URL is wanted.")
         with airflow_errors():
             api = self.hook.api
-            found = resolve(api, str(self.entry_id).strip(), Preferences.parse(cast("str | list[str]", self.flavor)))
+            found = resolve(api, str(self.entry_id).strip(), parse_preferences(self.flavor))
             url, needs_session = None, None
             if self.url_in_xcom != "none":
                 signed = self.url_in_xcom == "signed"
@@ -182,7 +181,10 @@ class KalturaDownloadToStorageOperator(BaseOperator):
 
         options = self._options(context)
         with airflow_errors():
-            destination = Destination.parse(self.destination, state_root=self.state_root or None)
+            destination = Destination.parse(
+                check_text("destination", self.destination),
+                state_root=check_text("state_root", self.state_root) if self.state_root else None,
+            )
             job, config = self._plan(destination)
             self.log.info("Flavor %s of entry %s goes to %s", job.asset_id, job.entry_id or "unknown", job.path)
             with HttpSources.of(config) as sources:
@@ -214,7 +216,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
 
         given = only_one_of(entry_id=self.entry_id, download=self.download)
         if given == "entry_id":
-            wanted = Preferences.parse(cast("str | list[str]", self.flavor))
+            wanted = resolve.parse_preferences(self.flavor)
             job = plan.plan_entry(self.hook.api, str(self.entry_id).strip(), wanted, destination)
             return job, self.hook.config
         download = resolve.parse_download(self.download)

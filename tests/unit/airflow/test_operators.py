@@ -137,6 +137,7 @@ def test_none_asks_for_no_url(sandbox):
         ({"flavor": "height>=4000"}, KalturaNoFlavorError, ["height>=4000", SOURCE]),
         ({"flavor": "best, hight<=720"}, KalturaArgumentError, ["position 6"]),
         ({"flavor": "all"}, KalturaArgumentError, ["all"]),
+        ({"flavor": 5}, KalturaArgumentError, ["flavor", "int"]),
         ({"url_in_xcom": "yes"}, KalturaArgumentError, ["url_in_xcom", "'plain'", "'signed'", "'none'"]),
     ],
 )
@@ -282,6 +283,14 @@ def test_if_exists_fail_is_permanent(tmp_path):
         ({"download": [{"flavorId": SOURCE}, {"flavorId": SOURCE}]}, ["download", "list"]),
         ({"download": "ftp://example.org/a.mp4"}, ["http"]),
         ({"download": {"entryId": small.READY}}, ["flavorId"]),
+        ({"download": "[" * 100_000}, ["download", "can't be read"]),
+        ({"download": {"flavorId": SOURCE, "fileSize": float("inf")}}, ["fileSize", "download"]),
+        ({"entry_id": small.READY, "flavor": 5}, ["flavor", "int"]),
+        ({"entry_id": small.READY, "flavor": {"best": 1}}, ["flavor", "dict"]),
+        ({"entry_id": small.READY, "destination": 5}, ["destination", "int"]),
+        ({"entry_id": small.READY, "destination": ["/lake/"]}, ["destination", "list"]),
+        ({"entry_id": small.READY, "state_root": ["/lake"]}, ["state_root", "list"]),
+        ({"entry_id": small.READY, "if_exists": ["skip"]}, ["if_exists", "'skip'"]),
     ],
 )
 def test_download_operator_refuses_with_a_helpful_message(tmp_path, arguments, words):
