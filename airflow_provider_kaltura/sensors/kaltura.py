@@ -48,7 +48,8 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
 
     The task fails at once, and is not retried, when that flavor can never come: the entry is an image, every conversion
     that would do has failed, the entry does not exist. Passing errors of the network or the server do not end the wait,
-    unless 20 follow each other.
+    unless 20 follow each other. In reschedule mode, where every look is a process of its own, nobody counts: only the
+    timeout ends such a wait.
 
     Poke, reschedule and deferred mode return the same and end the same: ``soft_fail`` and ``never_fail`` turn every
     failure into a skip, a timeout is not retried. After a retry the timeout begins anew, but in reschedule mode, where
@@ -116,7 +117,8 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
             found = self._look()
         except KalturaError as error:
             self._failures += 1
-            # A server that lags behind the others may not know for a moment what another has just shown.
+            # A server that lags behind the others may not know for a moment what another has just shown. On the first
+            # look nothing was shown yet: a mistyped id is far more common, and the task must say so at once.
             is_lagging = isinstance(error, NotFoundError) and self._was_there
             self._was_there = False
             if not (error.retryable or is_lagging) or self._failures >= MAX_FAILURES:
@@ -206,7 +208,8 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
     def _checked(self, event: dict[str, Any] | None) -> dict[str, Any]:
         if (
             not isinstance(event, dict)
-            or event.get("status") not in _EVENTS
+            or not isinstance(event.get("status"), str)
+            or event["status"] not in _EVENTS
             or event.get("entry_id") != str(self.entry_id).strip()
         ):
             raise KalturaProviderError(f"The trigger of entry {self.entry_id} sent an event that is none of its own.")

@@ -208,6 +208,7 @@ def test_a_trigger_that_crashed_is_a_failure_to_retry():
         "decided",
         {"status": "success", "entry_id": small.READY},
         {"status": "decided"},
+        {"status": ["decided"], "entry_id": small.READY},
         {"status": "decided", "entry_id": small.LATE},
     ],
     ids=repr,
