@@ -60,6 +60,24 @@ def refuse_useless(status: int, headers: Mapping[str, str], options: HttpOptions
         raise SourceAnswerError("a page (text/html) instead of the object", host)
 
 
+def refuse_unread(unread: str, options: HttpOptions, host: str | None) -> None:
+    """
+    Refuse an answer whose head has lines that the library could not read, where they matter.
+
+    It stops at the first line that is no header, such as one with a blank before the colon; what comes after it is
+    unknown to everything else here, and might say that the body is framed, encoded or a refusal.
+
+    :param unread: The rest of the head.
+    :param options: Which header refuses.
+    :param host: Who answered.
+    :raises SourceAnswerError: A header is among it that decides what the body is.
+    """
+    for line in unread.splitlines():
+        name = line.partition(":")[0].strip().lower()
+        if name == "transfer-encoding" or name.startswith("content-") or name == (options.refusal_header or "").lower():
+            raise SourceAnswerError("the head of the answer can't be read to its end", host)
+
+
 def _safe_reason(text: str, mark: str) -> str:
     # Servers put all kinds of things into such headers, a session for one; the word that begins with the mark is told.
     found = re.search(re.escape(mark) + r"[A-Za-z0-9_-]*", text)

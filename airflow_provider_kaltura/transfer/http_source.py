@@ -157,7 +157,10 @@ class HttpSource:
             response = self._pool.get(chain.url, headers)
             location = response.headers.get("Location")
             if response.status not in http_answer.REDIRECTS or location is None:
-                return _Answer(response, chain.host, first, is_versioned)
+                answer = _Answer(response, chain.host, first, is_versioned)
+                with self._dropped_on_error(answer):
+                    http_answer.refuse_unread(_unread_head(response), self._pool.options, chain.host)
+                return answer
             _drop(response)
             chain.follow(location)
         raise RedirectRefusedError(
@@ -213,6 +216,12 @@ def probe_size(resolve: Resolve, *, pool: HttpPool, has_session: HasSession | No
     :raises SourceError: The answer is of no use.
     """
     return HttpSource(resolve, size_bytes=0, has_session=has_session, pool=pool).size_told()
+
+
+def _unread_head(response: urllib3.BaseHTTPResponse) -> str:
+    head = getattr(getattr(response, "_fp", None), "msg", None)
+    rest = None if head is None else head.get_payload()
+    return rest if isinstance(rest, str) else ""
 
 
 def _drop(response: urllib3.BaseHTTPResponse) -> None:

@@ -364,3 +364,20 @@ def test_frames_are_never_taken_for_bytes_of_the_object(server, source, framings
     server.again(lambda _: Fault(body=body, headers=headers))
     with pytest.raises(SourceAnswerError):
         read(source, 0, 5_000)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Transfer-Encoding : chunked", "no header\r\nTransfer-Encoding: chunked", "no header\r\nX-Kaltura: error-3"],
+)
+def test_a_header_that_was_not_read_is_not_overlooked(server, source, line):
+    """The library stops at the first line that is no header; what stands behind it may decide what the body is."""
+    server.again(lambda _: Fault(headers=(("X-Fine", f"1\r\n{line}"),)))
+    with pytest.raises(SourceAnswerError):
+        read(source, 0, 5_000)
+
+
+def test_a_header_that_was_not_read_and_does_not_matter_is_overlooked(server, source):
+    """Somebody's broken server serves all the same."""
+    server.again(lambda _: Fault(headers=(("X-Fine", "1\r\nno header\r\nX-More: 2"),)))
+    assert read(source, 0, 5_000) == CONTENT.all()
