@@ -32,7 +32,8 @@ def is_idempotent(service: str, action: str) -> bool:
     action = action.lower()
     if f"{service.lower()}.{action}" in _IDEMPOTENT_ACTIONS:
         return True
-    return action.startswith(_IDEMPOTENT_PREFIXES)
+    # getExclusive… hands a job to one caller: asked twice, it hands out two.
+    return action.startswith(_IDEMPOTENT_PREFIXES) and not action.startswith("getexclusive")
 
 
 class PartialAnswerError(Exception):

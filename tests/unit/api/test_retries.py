@@ -147,6 +147,8 @@ def test_what_changes_something_is_sent_once(clock):
         ("baseEntry", "index", False),
         ("bulk", "generate", False),
         ("liveStream", "registerMediaServer", False),
+        ("batch", "getExclusiveJobs", False),
+        ("jobs", "getexclusivealmostdone", False),
     ],
 )
 def test_which_actions_may_be_sent_twice(service, action, idempotent):
