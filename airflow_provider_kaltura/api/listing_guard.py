@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.api.session import Session
 
 _ENTRY_SERVICES = frozenset(
-    {"baseentry", "media", "mixing", "data", "playlist", "livestream", "livechannel", "document_documents"}
+    {"baseentry", "media", "mixing", "data", "playlist", "livestream", "livechannel", "document", "document_documents"}
+    | {"documents", "externalmedia", "externalmedia_externalmedia"}
 )
+_ACTIONS = frozenset({"list", "count", "listbyreferenceid"})
 # A user KS reads any entry by id (recorded cases lists.idEqual_userks_other, lists.idIn_userks_other), and its own.
-_HARMLESS_FILTERS = ("idEqual", "idIn", "userIdEqual", "userIdIn", "creatorIdEqual")
+_BY_ID = ("idEqual", "idIn")
+_BY_USER = ("userIdEqual", "userIdIn", "creatorIdEqual")
 
 
 def check(service: str, action: str, params: Mapping[str, Any], session: Session) -> None:
@@ -30,12 +33,12 @@ def check(service: str, action: str, params: Mapping[str, Any], session: Session
     :param session: The session that the call is made with.
     :raises ForbiddenError: The answer would hold the user's own entries only.
     """
-    if service.lower() not in _ENTRY_SERVICES or action.lower() not in {"list", "count"}:
+    if service.lower() not in _ENTRY_SERVICES or action.lower() not in _ACTIONS:
         return
     if not session.lists_own_entries_only:
         return
     given = params.get("filter")
-    if isinstance(given, dict) and any(given.get(name) for name in _HARMLESS_FILTERS):
+    if isinstance(given, dict) and (any(given.get(name) for name in _BY_ID) or _names_only(session.user_id, given)):
         return
     raise ForbiddenError(
         f"{service}.{action}: a USER session without the privilege 'list:*' sees only the user's own entries; "
@@ -44,3 +47,10 @@ def check(service: str, action: str, params: Mapping[str, Any], session: Session
         service,
         action,
     )
+
+
+def _names_only(user_id: str, given: Mapping[str, Any]) -> bool:
+    """Tell whether a filter asks for this user's entries only: those of others would be missing without a word."""
+    named = [str(given[name]) for name in _BY_USER if given.get(name)]
+    users = {user.strip() for text in named for user in text.split(",")}
+    return bool(user_id) and users == {user_id}

@@ -47,13 +47,15 @@ class Session:
     made_at: float = 0.0
     session_type: SessionType | None = None
     privileges: tuple[str, ...] | None = None
+    user_id: str = ""
 
     @property
     def lists_own_entries_only(self) -> bool:
         """Whether a listing would silently hold the user's own entries only."""
         if self.session_type != "user" or self.privileges is None:
             return False
-        return not any(privilege.split(":", 1)[0] in {"list", "all", "*"} for privilege in self.privileges)
+        # Only this lifts the limit (recorded case lists.userks_listall); `list:0_abc` names one entry.
+        return "list:*" not in self.privileges
 
     def must_be_renewed(self, now: float) -> bool:
         """
@@ -175,7 +177,7 @@ class SessionManager:
             expires_at=expires_at,
         )
         secrets.announce(ks)
-        return Session(ks, expires_at, now, scope.session_type or "admin", scope.privileges)
+        return Session(ks, expires_at, now, scope.session_type or "admin", scope.privileges, scope.user_id)
 
     def _start(self, scope: SessionScope) -> Session:
         auth, now = self._config.auth, self._now()
@@ -196,7 +198,7 @@ class SessionManager:
             expires_at = float(info.getExpiry() or expires_at)
         elif fields := ks_format.read_v1(ks):
             expires_at = fields.expires_at
-        return Session(ks, expires_at, now, kind, scope.privileges)
+        return Session(ks, expires_at, now, kind, scope.privileges, scope.user_id)
 
     def _make_from_token(self, scope: SessionScope) -> Session:
         auth, now = self._config.auth, self._now()
@@ -219,14 +221,16 @@ class SessionManager:
         # The granted expiry is the smallest of asked, sessionDuration and what is left of the token.
         expires_at = float(info.getExpiry() or now + auth.session_expiry_seconds)
         privileges = tuple(item for item in str(info.getPrivileges() or "").split(",") if item)
-        return Session(ks, expires_at, now, _TYPES.get(int(number)) if number is not None else None, privileges)
+        return Session(
+            ks, expires_at, now, _TYPES.get(int(number)) if number is not None else None, privileges, scope.user_id
+        )
 
     def _take_ready(self, scope: SessionScope) -> Session:
         ks = self._config.auth.secret
         secrets.announce(ks)
         if fields := ks_format.read_v1(ks):
             # Never "soon": it can't be renewed, so it is used to its very end.
-            return Session(ks, None, self._now(), _TYPES.get(fields.type), fields.privileges)
+            return Session(ks, None, self._now(), _TYPES.get(fields.type), fields.privileges, fields.user_id)
         return Session(ks)
 
 
