@@ -34,6 +34,8 @@ READY = frozenset({FlavorStatus.READY, FlavorStatus.EXPORTING})
 DEAD = frozenset({FlavorStatus.ERROR, FlavorStatus.DELETED, FlavorStatus.NOT_APPLICABLE})
 # Statuses in which nothing more comes by itself: ready, conversions failed, import failed.
 FINAL_ENTRY = frozenset({"2", "-1", "-2"})
+# Statuses in which something is certainly still to come: importing, converting, no content.
+OPEN_ENTRY = frozenset({"0", "1", "7"})
 DELETED_ENTRY = "3"
 
 _COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "=": operator.eq}
@@ -110,16 +112,18 @@ def choose_all(assets: Iterable[FlavorAsset], entry: Entry) -> ReadyAll | Wait |
 
     :param assets: All flavor assets of the entry.
     :param entry: The entry, of the same moment.
-    :returns: The ready assets, by id, when entry and assets are final and at least one is ready; else why not.
+    :returns: The ready assets, by id, when all are final and at least one is ready, unless the entry is still to be
+        imported, converted or given content (status 0, 1, 7); else why not. An entry that waits for moderation, or is
+        in a plugin's status, may stay so for ever and has its flavors all the same.
     """
     known = _known(assets)
     if refusal := _refusal(entry, known):
         return refusal
     if unfinished := [asset for asset in known if _is_unfinished(asset)]:
         return Wait(f"{_brief(unfinished[0])} is not finished")
-    if entry.status not in FINAL_ENTRY:
-        return Wait(f"the entry is in status {entry.status}, more flavors may come")
     ready = tuple(asset for asset in known if asset.status in READY)
+    if entry.status in OPEN_ENTRY or (not ready and entry.status not in FINAL_ENTRY):
+        return Wait(f"the entry is in status {entry.status}, more flavors may come")
     return ReadyAll(ready) if ready else Never("no flavor is ready", _describe_all(known))
 
 
@@ -194,8 +198,8 @@ def _meets(asset: FlavorAsset, condition: Condition, web: frozenset[str]) -> boo
 
 def _compares(asset: FlavorAsset, condition: Condition) -> bool:
     value = {"width": asset.width, "height": asset.height}.get(condition.kind, asset.bitrate_kbps)
-    # What is unfinished, or failed before it was measured, may be anything; what is ready was measured.
-    if _is_unfinished(asset) or (asset.status in DEAD and value == 0):
+    # What is unfinished may be anything; a 0 of what is ready or dead is a 0.
+    if _is_unfinished(asset):
         return True
     return bool(_COMPARE[condition.operator](value, condition.number))
 

@@ -246,6 +246,26 @@ def test_all_waits_until_everything_is_final():
     assert isinstance(choose_all([], entry()), Never)
 
 
+@pytest.mark.parametrize("status", OPEN)
+def test_all_flavors_of_an_entry_in_moderation_are_not_waited_for(status):
+    """Only while something is certainly still to come does the entry decide over finished flavors."""
+    ready, failed = asset("0_a"), asset("0_b", S.ERROR)
+    waits = status in {"0", "1", "7"}
+    assert choose_all([ready, failed], entry(status)) == ReadyAll((ready,)) or waits
+    assert isinstance(choose_all([ready, failed], entry(status)), Wait) == waits
+    assert isinstance(choose_all([failed], entry(status)), Wait)
+    assert isinstance(choose_all([], entry(status)), Wait)
+
+
+@pytest.mark.parametrize("status", sorted(DEAD))
+@pytest.mark.parametrize("condition", ["height>=720", "bitrate>=10", "width>=10"])
+def test_the_size_of_a_dead_flavor_is_what_it_says(status, condition):
+    """Unknown is only what is unfinished: a failed flavor of height 0 is none of 720 lines."""
+    assert pick([asset(status=status)], condition, "1") == "wait"
+    assert pick([asset(status=status)], condition) == "never"
+    assert pick([asset(status=status), source()], f"{condition.split('>')[0]}<=0, source") == "0_src"
+
+
 def expected(assets, entry_status):
     """Decide 'source, best' a second time, straight from the issue's words."""
     for wanted in ([a for a in assets if a.is_original], assets):
