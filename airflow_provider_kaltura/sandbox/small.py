@@ -68,8 +68,8 @@ class _Rendition:
 
 _SOURCE = _Rendition(0, "Source", "source,web", 640, 360, 900)
 _RENDITIONS = (
-    _Rendition(2, "Basic/Small - WEB/MBL (H264/400)", "mobile,web,mbr,iphone,ipad,dash", 320, 180, 300),
-    _Rendition(4, "SD/Small - WEB/MBL (H264/900)", "mobile,web,mbr,ipad,dash", 480, 270, 600),
+    _Rendition(2, "Small/Web - 180p (H264/300)", "mobile,web,mbr,iphone,ipad,dash", 320, 180, 300),
+    _Rendition(4, "Medium/Web - 270p (H264/600)", "mobile,web,mbr,ipad,dash", 480, 270, 600),
 )
 _SECONDS = 4
 _SRT = "1\n00:00:00,000 --> 00:00:02,000\nThe sea.\n\n2\n00:00:02,500 --> 00:00:04,000\nÉtoiles de mer.\n"
@@ -322,7 +322,7 @@ def _add_side_files(made: Library) -> None:
         made.add_asset(CAPTION, caption)
         if data:
             made.add_file(StoredFile(asset_id, "2", len(data), ext, data=data))
-    picture = StoredFile("0_thumb001", "2", 20_564, "jpg")
+    picture = StoredFile("0_thumb001", "2", 24_680, "jpg")
     _add_small_file(made, THUMB, picture, common | {"thumbParamsId": 0, "objectType": "KalturaThumbAsset"})
     notes = StoredFile("0_attach01", "2", len(_NOTES), "txt", data=_NOTES.encode())
     own = {"filename": "notes.txt", "title": "notes", "format": "1", "objectType": "KalturaAttachmentAsset"}
@@ -338,7 +338,7 @@ def _add_small_file(made: Library, kind: str, file: StoredFile, properties: Json
 def _add_other_types(made: Library) -> None:
     """Add entries that never have a flavor."""
     for entry_id, name, ext, size_bytes, properties in (
-        (IMAGE, "A picture", "jpg", 20_564, {"mediaType": 2, "width": 1280, "height": 720}),
+        (IMAGE, "A picture", "jpg", 61_357, {"mediaType": 2, "width": 1280, "height": 720}),
         (DOCUMENT, "A paper", "pdf", 4_321, {"type": 10, "objectType": "KalturaDocumentEntry"}),
     ):
         _add_entry(made, entry_id, name, version="100002", **properties)
