@@ -328,6 +328,12 @@ def test_every_recorded_fault_can_be_made(conformance_faults):
     assert missing == []
 
 
+def test_the_documentation_names_every_fault(request):
+    """The page about the sandbox has each fault, those with a number of Kaltura's together."""
+    page = (request.config.rootpath / "docs/how-to/sandbox.md").read_text("utf-8")
+    assert [n for n in fault_rules.RULES if not n.startswith("die_error_") and f"`{n}`" not in page] == []
+
+
 @pytest.fixture
 def conformance_faults(request):
     """Return the names in the recorded faults.json."""
