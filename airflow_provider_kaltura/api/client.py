@@ -75,6 +75,10 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
         if sessions is not None:
             self._manage(sessions.current())
 
+    def __repr__(self) -> str:
+        config = self._runtime.config
+        return f"TrustedKalturaClient({config.connection_id!r}, partner {config.partner_id})"
+
     # -- state of one call, per thread ---------------------------------------------------------------------------
 
     @property

@@ -48,6 +48,10 @@ class KalturaHook(BaseHook):
         super().__init__()
         self.kaltura_conn_id = kaltura_conn_id
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what holds the secret: whoever unpickles the hook reads the connection anew."""
+        return {name: value for name, value in self.__dict__.items() if name not in {"config", "api"}}
+
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Describe the standard fields of the form to Airflow before 3.2."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import socket
 import traceback
 
@@ -264,3 +265,15 @@ def test_every_session_is_announced_to_the_masker_once():
     for _ in range(3):
         assert KalturaHook().api
     assert secrets._callbacks.count(compat.mask_secret) == 1
+
+
+def test_a_used_hook_and_its_client_show_no_secret(sandbox, define_connection):
+    """Pickled after use, the hook reads its connection anew; the client's repr names only the connection."""
+    define_connection(host=sandbox.base_url)
+    hook = KalturaHook()
+    client = hook.get_conn()
+    packed = pickle.dumps(hook)
+    assert small.ADMIN_SECRET.encode() not in packed
+    assert pickle.loads(packed).config.partner_id == small.PARTNER_ID  # noqa: S301 - our own
+    assert client.getKs() not in repr(client)
+    assert repr(client) == f"TrustedKalturaClient('kaltura_default', partner {small.PARTNER_ID})"
