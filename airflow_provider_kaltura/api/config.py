@@ -88,7 +88,8 @@ class ClientConfig:
     ``read_timeout_seconds``: 120 s is the official client's; a media.list page of 500 takes 0.4 s on an idle server.
     ``max_concurrent_requests`` and ``requests_per_second``: limits are set per installation and can't be read, so these
     are modest per process; :class:`~airflow_provider_kaltura.api.limiter.Limiter` halves them after a block.
-    ``max_answer_bytes``: a page of 500 entries is about 1.5 MB of XML; more than this is a mistake or an attack.
+    ``max_answer_bytes``: a page of 500 entries is about 1.5 MB of XML, 50 pages of flavors in one
+    multirequest are 25 MB; more than this is a mistake or an attack.
     """
 
     connection_id: str
@@ -102,7 +103,7 @@ class ClientConfig:
     user_agent: str = USER_AGENT
     max_concurrent_requests: int = 8
     requests_per_second: float = 20.0
-    max_answer_bytes: int = 64 * 1024 * 1024
+    max_answer_bytes: int = 32 * 1024 * 1024
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "service_url", _checked_service_url(self.service_url))

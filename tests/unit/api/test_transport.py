@@ -253,3 +253,12 @@ def test_files_are_uploaded_once(double, api, tmp_path):
     assert request.headers["Content-Type"].startswith("multipart/form-data")
     assert b"content of the file" in request.body["raw"]
     assert b'"uploadTokenId"' in request.body["raw"]
+
+
+def test_a_short_answer_of_countless_tags_is_not_parsed(double, make_config):
+    """Each empty element costs a hundred times its text in memory."""
+    head, tail = b"<xml><result>", b"</result></xml>"
+    double.whole = [Reply(head + b"<a/>" * 2_000_001 + tail)]
+    assert failure(make_config()).code == "ANSWER_TOO_LONG"
+    double.whole = [Reply(head + b"<a " + b" ".join(b'b%x=""' % n for n in range(2_000_001)) + b"/>" + tail)]
+    assert failure(make_config()).code == "ANSWER_TOO_LONG"
