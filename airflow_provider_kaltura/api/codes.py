@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.api import errors
+from airflow_provider_kaltura.api.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ _RENEWABLE = frozenset({"EXPIRED", "LOGOUT"})
 _KSID_WORDS = _RENEWABLE | {"EXCEEDED_ACTIONS_LIMIT", "EXCEEDED_RESTRICTED_IP", "EXCEEDED_RESTRICTED_URI"}
 
 # What a server says is shown, but no server fills a log.
-_LONGEST_CODE, _LONGEST_MESSAGE = 100, 500
+_LONGEST_MESSAGE = 500
 
 _REASONS = {
     "1": "entry not found",
@@ -104,8 +105,9 @@ def from_code(
     if code == "INVALID_KS":
         return _invalid_ks(args, f"{what}{of}", (service, action, object_id))
     kind = _class_of(code)
-    code = code[:_LONGEST_CODE]
-    return kind(f"{what}{of}: {code}: {message[:_LONGEST_MESSAGE]}", code, service, action, object_id)
+    safe = errors.safe_code(code)
+    # Redacted first: what is cut in the middle of a secret can't be recognised any more.
+    return kind(f"{what}{of}: {safe}: {redact(message)[:_LONGEST_MESSAGE]}", safe, service, action, object_id)
 
 
 def from_x_kaltura(
@@ -124,7 +126,7 @@ def from_x_kaltura(
     :returns: The error, not raised; ``x_kaltura_code`` holds the reason's number or word.
     """
     match = _X_KALTURA.search(header)
-    reason = match["reason"] if match else "unknown"
+    reason = (errors.safe_code(match["reason"]) if match else None) or "unknown"
     what = f"{service}.{action}" if service else "The media URL"
     of = f" of {object_id}" if object_id else ""
     kind = _DIE_CLASSES.get(reason, errors.AccessRefusedError)

@@ -29,6 +29,7 @@ Every message has been through :func:`~airflow_provider_kaltura.api.redact.redac
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from airflow_provider_kaltura.api.redact import redact
@@ -57,6 +58,22 @@ __all__ = [
 ]
 
 
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_UNREADABLE_CODE = "UNREADABLE_CODE"
+
+
+def safe_code(code: str | None) -> str | None:
+    """
+    Keep an error code only if it looks like one: a server may put any text there, a KS too.
+
+    :param code: What the server said.
+    :returns: The same, or ``UNREADABLE_CODE``.
+    """
+    if not code:
+        return None if code is None else _UNREADABLE_CODE
+    return code if _CODE.fullmatch(code) and redact(code) == code else _UNREADABLE_CODE
+
+
 class KalturaError(Exception):
     """
     Anything that went wrong with Kaltura.
@@ -79,6 +96,7 @@ class KalturaError(Exception):
         object_id: str | None = None,
     ) -> None:
         message = redact(message)
+        code = safe_code(code)
         super().__init__(message, code, service, action, object_id)
         self.message = message
         self.code = code

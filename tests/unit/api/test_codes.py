@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
 from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_kaltura.api import errors
+from airflow_provider_kaltura.api import codes, errors, secrets
 from airflow_provider_kaltura.api.codes import from_code, from_x_kaltura, is_x_kaltura_error
 
 FAULTS = json.loads((Path(__file__).parents[2] / "conformance" / "faults.json").read_text())["faults"]
 NAME = itemgetter("name")
+
+
+KS_TEXT = "djJ8MTAxfA" + "Q" * 60
 
 
 @pytest.mark.parametrize(
@@ -125,3 +129,33 @@ def test_other_headers_are_no_errors():
     """X-Kaltura is set on successes as well."""
     assert not is_x_kaltura_error(None)
     assert not is_x_kaltura_error("cached-dispatcher,cache_v3-abc")
+
+
+@pytest.mark.parametrize("code", ["INTERNAL_" + KS_TEXT, KS_TEXT[:60], "A B", "<b>", "x" * 65, "", "CODE\n"])
+def test_a_code_that_is_none_is_never_kept(code):
+    """A server can put any text there, and a code goes to places that a message does not."""
+    error = codes.from_code(code, "m", {})
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    shown = f"{error!r} {error} {error.args} {error.code} {again.args}"
+    assert error.code == "UNREADABLE_CODE"
+    assert not code or code not in shown
+    assert KS_TEXT[:30] not in shown
+
+
+def test_the_class_still_follows_a_code_that_is_not_kept():
+    """What is retried does not depend on what is shown."""
+    assert isinstance(codes.from_code("INTERNAL_" + KS_TEXT, "m", {}), errors.InternalServerError)
+
+
+def test_a_reason_in_the_header_is_kept_only_if_it_looks_like_one():
+    """The header is a text of the server too."""
+    error = codes.from_x_kaltura(f"error-{KS_TEXT}")
+    assert error.x_kaltura_code == "UNREADABLE_CODE"
+    assert KS_TEXT[:30] not in f"{error!r} {error}"
+    assert codes.from_x_kaltura("error-3").x_kaltura_code == "3"
+
+
+def test_a_message_is_cut_only_after_its_secrets_are_out():
+    """Half a secret at the cut could not be recognised."""
+    secrets.announce("a-secret-of-somebody")
+    assert "a-secret" not in str(codes.from_code("CODE", "x" * 490 + "a-secret-of-somebody", {}))
