@@ -129,7 +129,9 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
         self._failures, self._was_there = 0, True
         return PokeReturnValue(is_done=True, xcom_value=found) if found else False
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, deadline: float = 0) -> Any:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, deadline: float | None = None
+    ) -> Any:
         """
         Go on after the trigger.
 
@@ -138,7 +140,8 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
 
         :param context: Given by Airflow.
         :param event: What the trigger sent.
-        :param deadline: When the wait ends, in seconds since the epoch.
+        :param deadline: When the wait ends, in seconds since the epoch; None (Airflow 3.3's ``dag.test()`` forgets it)
+            begins the timeout anew.
         :returns: As :meth:`execute`.
         :raises KalturaProviderError: As :meth:`execute`, and when the event is none of ours.
         """
@@ -153,6 +156,8 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
         found = self.poke(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
+        if deadline is None:
+            deadline = time.time() + self.timeout
         if time.time() >= deadline:
             self._time_out()
         return self._defer(deadline)

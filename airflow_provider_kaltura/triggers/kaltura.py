@@ -79,7 +79,9 @@ class KalturaFlavorReadyTrigger(BaseTrigger):
                 watch = await FlavorWatch.shared(self.kaltura_conn_id, KalturaHook(self.kaltura_conn_id).aget_api)
                 break
             except Exception as error:  # noqa: BLE001 - whatever looks connections up may be restarting: a database, a server
-                if _is_decided(error):
+                # A connection that is not there may be missing here only, while the worker has it: calling that decided
+                # would send the task back and forth without a pause.
+                if _is_decided(error) and not isinstance(error, AirflowNotFoundException):
                     return {"status": "decided"}
                 failures += 1
                 if failures >= MAX_FAILURES:

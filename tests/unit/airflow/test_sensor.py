@@ -230,6 +230,15 @@ def test_a_flavor_that_went_away_again_is_waited_for_until_the_first_deadline():
     assert caught.value.timeout <= timedelta(seconds=60)
 
 
+def test_a_resumption_that_forgot_its_deadline_is_no_timeout():
+    """``dag.test()`` of Airflow 3.3 resumes without our arguments: the timeout begins anew instead of being over."""
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(entry_id=small.NEVER, deferrable=True, timeout=60).execute_complete(
+            {}, event={"status": "decided", "entry_id": small.NEVER}
+        )
+    assert time.time() + 50 < caught.value.trigger.deadline <= time.time() + 60
+
+
 def test_a_deferral_takes_the_sensors_timeout():
     """The deferral and the trigger end when the sensor's own timeout does."""
     before = time.time()

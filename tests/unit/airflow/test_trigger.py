@@ -99,11 +99,6 @@ def test_a_connection_that_cannot_work_is_for_the_sensor_to_raise(define_connect
     assert fire()["status"] == "decided"
 
 
-def test_a_connection_that_is_gone_is_for_the_sensor_to_raise():
-    """A connection that somebody deleted during the wait does not crash the trigger."""
-    assert fire(kaltura_conn_id="nowhere")["status"] == "decided"
-
-
 @pytest.fixture
 def pauses(monkeypatch):
     """Do not sleep between two tries; note how long it would have been."""
@@ -142,6 +137,13 @@ def test_a_wait_that_cannot_begin_ends_at_its_deadline(monkeypatch, pauses):
     event = fire()
     assert (event["status"], event["failures"], event["error"]) == ("failing", MAX_FAILURES, "ConnectionError")
     assert len(pauses) == MAX_FAILURES - 1
+
+
+def test_a_connection_that_only_the_triggerer_misses_is_no_decision(pauses):
+    """The wait ends with that error after all tries: "decided" would send the task back and forth without a pause."""
+    event = fire(kaltura_conn_id="nowhere")
+    assert (event["status"], event["failures"], event["error"]) == ("failing", MAX_FAILURES, "AirflowNotFoundException")
+    assert pauses == [0.5] * (MAX_FAILURES - 1)
 
 
 @pytest.mark.usefixtures("pauses")
