@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_kaltura.api import ks as ks_format
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 # Renewed this long before the end, or a tenth of the whole for short sessions: a request takes seconds, not minutes.
 _MARGIN_SECONDS = 300.0
 _MARGIN_SHARE = 0.1
+# The least that a session is used whose end lies in the past by our clock.
+_SHORTEST_SECONDS = 60.0
 _TYPES: dict[int, SessionType] = {ks_format.USER: "user", ks_format.ADMIN: "admin"}
 _NUMBERS = {"user": ks_format.USER, "admin": ks_format.ADMIN}
 
@@ -194,10 +198,10 @@ class SessionManager:
         expires_at: float = now + auth.session_expiry_seconds
         if kind == "admin":
             # The partner may shorten what was asked; session.get is forbidden to user sessions.
-            info = self._clients(ks).session.get()
-            expires_at = float(info.getExpiry() or expires_at)
+            client = self._clients(ks)
+            expires_at = self._end(client.session.get().getExpiry(), client, now)
         elif fields := ks_format.read_v1(ks):
-            expires_at = fields.expires_at
+            expires_at = self._end(fields.expires_at, None, now)
         return Session(ks, expires_at, now, kind, scope.privileges, scope.user_id)
 
     def _make_from_token(self, scope: SessionScope) -> Session:
@@ -214,16 +218,33 @@ class SessionManager:
             asked["type"] = _NUMBERS[scope.session_type]
         if scope.privileges:
             asked["sessionPrivileges"] = ",".join(scope.privileges)
-        info = self._clients(widget_ks).appToken.startSession(auth.app_token_id, token_hash.hexdigest(), **asked)
+        client = self._clients(widget_ks)
+        info = client.appToken.startSession(auth.app_token_id, token_hash.hexdigest(), **asked)
         ks = _announced(info.getKs(), "appToken.startSession")
         kind = info.getSessionType()
         number = kind.getValue() if hasattr(kind, "getValue") else kind
         # The granted expiry is the smallest of asked, sessionDuration and what is left of the token.
-        expires_at = float(info.getExpiry() or now + auth.session_expiry_seconds)
+        expires_at = self._end(info.getExpiry(), client, now)
         privileges = tuple(item for item in str(info.getPrivileges() or "").split(",") if item)
         return Session(
             ks, expires_at, now, _TYPES.get(int(number)) if number is not None else None, privileges, scope.user_id
         )
+
+    def _end(self, expiry: Any, client: Any, now: float) -> float:
+        """
+        Tell by our own clock when a session ends, however wrong that is.
+
+        The server names the end by its clock, which its answer's Date header shows. What is asked for is never
+        exceeded, and a session that seems to have ended when it was made is kept for a while: the server says so if
+        it has, while one that is renewed for every call would cost two requests each.
+        """
+        asked = float(self._config.auth.session_expiry_seconds)
+        if not expiry:
+            return now + asked
+        granted = float(expiry) - (_server_time(client) or now)
+        if granted <= 0:
+            granted = _SHORTEST_SECONDS
+        return now + min(granted, asked)
 
     def _take_ready(self, scope: SessionScope) -> Session:
         ks = self._config.auth.secret
@@ -232,6 +253,17 @@ class SessionManager:
             # Never "soon": it can't be renewed, so it is used to its very end.
             return Session(ks, None, self._now(), _TYPES.get(fields.type), fields.privileges, fields.user_id)
         return Session(ks)
+
+
+def _server_time(client: Any) -> float | None:
+    """Read the Date header of a client's last answer."""
+    headers = getattr(client, "responseHeaders", None)
+    if not isinstance(headers, Mapping):
+        return None
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _announced(ks: object, what: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+from email.utils import formatdate
 
 import pytest
 
@@ -287,3 +288,42 @@ def test_a_privilege_named_twice_is_refused():
     """The form of a locally made KS would silently keep one of the two."""
     with pytest.raises(errors.ConfigurationError, match="twice"):
         ks.make_v2("s", partner_id=1, session_type=0, user_id="", privileges=["edit:0_a", "edit:0_b"], expires_at=1)
+
+
+@pytest.mark.parametrize("skew", [-172_800, 0, 172_800, 10**9])
+@pytest.mark.parametrize("method", ["app_token", "session_start"])
+def test_a_wrong_clock_makes_no_new_session_for_every_call(make_config, clock, method, skew):
+    """The server's end of a session is by the server's clock; ours may be days off."""
+    server_now = clock.now - skew
+    info = Info("token-ks", int(server_now) + 900)
+    clients = Clients(
+        session_start="started-ks", session_get=info, session_startWidgetSession=Info("widget-ks"),
+        appToken_startSession=info,
+    )  # fmt: skip
+    auth = {"method": method, **({"app_token_id": "0_token"} if method == "app_token" else {})}
+    manager = SessionManager(make_config(auth=auth), clients, now=clock)
+    first = manager.get()
+    clock.now += 50
+    assert manager.get() is first
+
+
+def test_the_servers_date_tells_how_long_a_session_lasts(make_config, clock):
+    """A clock two days ahead does not shorten it, and it is renewed in time."""
+
+    class Dated(Clients):
+        """Clients whose answers have a Date."""
+
+        def __call__(self, ks=None):
+            service = super().__call__(ks)
+            service.responseHeaders = {"Date": formatdate(clock.now - 172_800, usegmt=True)}
+            return service
+
+    info = Info("token-ks", int(clock.now) - 172_800 + 900)
+    clients = Dated(session_startWidgetSession=Info("widget-ks"), appToken_startSession=info)
+    manager = SessionManager(make_config(auth={"method": "app_token", "app_token_id": "0_t"}), clients, now=clock)
+    first = manager.get()
+    assert first.expires_at == pytest.approx(clock.now + 900, abs=1)
+    clock.now += 805
+    assert manager.get() is first
+    clock.now += 10
+    assert manager.get() is not first
