@@ -150,22 +150,28 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
 }
 
 
-def to_airflow(error: LowerError) -> KalturaProviderError:
+def to_airflow(error: LowerError, conn_id: str | None = None) -> KalturaProviderError:
     """
     Translate an error of ``api``, ``transfer`` or ``ingest``.
 
     :param error: The error.
+    :param conn_id: The connection in use; named where its settings, secret or rights are what went wrong.
     :returns: What Airflow understands: retried or not, with the same message.
     """
     mapped = next(ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
     name = type(error).__name__
-    return mapped(f"{redact(str(error))} [{name}]", name, getattr(error, "code", None))
+    text = redact(str(error))
+    if conn_id is not None and issubclass(mapped, KalturaConnectionError) and conn_id not in text:
+        text += f" This is about the connection {conn_id!r}: `airflow connections test {conn_id}` says more."
+    return mapped(f"{text} [{name}]", name, getattr(error, "code", None))
 
 
 @contextmanager
-def airflow_errors() -> Iterator[None]:
+def airflow_errors(conn_id: str | None = None) -> Iterator[None]:
     """
     Translate what comes out of the block.
+
+    :param conn_id: The connection in use, see :func:`to_airflow`.
 
     The cause stays attached, for the task's log, unless a text in its chain would show a secret.
 
@@ -175,9 +181,9 @@ def airflow_errors() -> Iterator[None]:
         yield
     except (api.KalturaError, transfer.TransferError, ingest.IngestError) as error:
         if _is_presentable(error):
-            raise to_airflow(error) from error
+            raise to_airflow(error, conn_id) from error
         log.debug("The cause, redacted: %s", redact("".join(traceback.format_exception(error))))
-        raise to_airflow(error) from None
+        raise to_airflow(error, conn_id) from None
 
 
 def _is_presentable(error: BaseException) -> bool:

@@ -108,7 +108,7 @@ class KalturaHook(BaseHook):
         :returns: A ``KalturaClient`` with this package's transport and retries, whose KS is set.
         :raises KalturaProviderError: No session could be made.
         """
-        with airflow_errors():
+        with airflow_errors(self.kaltura_conn_id):
             return self.api.client(privileges=privileges)
 
     def test_connection(self) -> tuple[bool, str]:

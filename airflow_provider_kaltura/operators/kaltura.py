@@ -80,7 +80,7 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         check_choice("url_in_xcom", self.url_in_xcom, get_args(UrlInXCom))
         if not self.entry_id:
             raise KalturaArgumentError("Give entry_id: the entry whose URL is wanted.")
-        with airflow_errors():
+        with airflow_errors(self.kaltura_conn_id):
             api = self.hook.api
             found = resolve(api, str(self.entry_id).strip(), parse_preferences(self.flavor))
             url, needs_session = None, None
@@ -180,7 +180,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see above
 
         options = self._options(context)
-        with airflow_errors():
+        with airflow_errors(self.kaltura_conn_id):
             destination = Destination.parse(
                 check_text("destination", self.destination),
                 state_root=check_text("state_root", self.state_root) if self.state_root else None,

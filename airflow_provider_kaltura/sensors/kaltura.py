@@ -122,7 +122,7 @@ class KalturaFlavorReadySensor(BaseSensorOperator):
             is_lagging = isinstance(error, NotFoundError) and self._was_there
             self._was_there = False
             if not (error.retryable or is_lagging) or self._failures >= MAX_FAILURES:
-                with airflow_errors():
+                with airflow_errors(self.kaltura_conn_id):
                     raise
             self.log.warning("Looking at entry %s failed, %d in a row: %s", self.entry_id, self._failures, error)
             return False

@@ -53,3 +53,13 @@ def test_a_session_in_a_text_never_reaches_airflow(kind, shown_query):
         assert str(error).endswith(f"a.mp4{shown_query} [{kind.__name__}]")
         assert "***" in str(error)
     assert KS[4:20] not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_error_of_the_connection_names_it_and_what_to_do():
+    """Whoever reads the task's log learns which connection to look at; other errors stay as they are."""
+    text = str(to_airflow(api.AuthError("the secret was refused", "START_SESSION_ERROR"), "kaltura_prod"))
+    assert "'kaltura_prod'" in text
+    assert "airflow connections test kaltura_prod" in text
+    assert "kaltura_prod" not in str(
+        to_airflow(api.NotFoundError("no such entry", "ENTRY_ID_NOT_FOUND"), "kaltura_prod")
+    )
