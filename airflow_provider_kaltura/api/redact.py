@@ -22,9 +22,9 @@ _PRIVATE_NAMES = (
 # Parameters that make a URL a signed one: its whole query is hidden.
 _LONG_SIGNED_NAMES = (
     "Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+|X-Goog-[A-Za-z-]+|AWSAccessKeyId|GoogleAccessId|"
-    "hdnea|hdnts|hdntl|hdnt|__gda__|__token__|hmac|auth_key|wsSecret|cdntoken"
+    "hdnea|hdnts|hdntl|hdnt|__gda__|__token__|hmac|auth_key|wsSecret|cdntoken|fastly_token"
 )
-_SIGNED_NAMES = f"{_LONG_SIGNED_NAMES}|sig|sv|verify|hash|md5|st|e|exp|expires|auth|token|ks|jwt"
+_SIGNED_NAMES = f"{_LONG_SIGNED_NAMES}|sig|sv|verify|hash|md5|st|e|exp|expires|auth|token|ks|jwt|encoded|h|key|tok"
 
 _URL_QUERY = re.compile(
     r"(?P<url>https?(?::|%(?:25)*3A)[^\s\"'<>?]*)(?:\?|%(?:25)*3F)(?P<query>[^\s\"'<>]*)", re.IGNORECASE
@@ -33,16 +33,26 @@ _SIGNED = re.compile(rf"(?:^|&|;|%(?:25)*26)(?:{_SIGNED_NAMES}){_EQUALS}", re.IG
 _PARAMETER = re.compile(
     rf"(?P<name>(?<![A-Za-z0-9])(?:{_PRIVATE_NAMES}|{_LONG_SIGNED_NAMES}){_EQUALS})(?P<value>{_END}+)", re.IGNORECASE
 )
-_PATH_KS = re.compile(rf"(?P<name>{_SLASH}ks{_SLASH})(?P<value>{_END}+)", re.IGNORECASE)
+_PATH_KS = re.compile(rf"(?P<name>{_SLASH}(?:ks|token){_SLASH})(?P<value>{_END}+)", re.IGNORECASE)
 _MEMBER = re.compile(
     rf"(?P<name>(?P<q>\\?[\"'])(?:\d+:)?(?:{_PRIVATE_NAMES})(?P=q)\s*(?::|=>|,)\s*)(?P<o>b?\\?[\"'])(?P<value>[^\"'\\]*)",
     re.IGNORECASE,
 )
 _ELEMENT = re.compile(r"(?P<name><(?:ks|token|secret|adminSecret)>)(?P<value>[^<]*)", re.IGNORECASE)
 # KS v2 is base64url of "v2|PARTNER|…".
-_KS_V2 = re.compile(r"djJ8[A-Za-z0-9_\-+=%]{6,}")
+# A long text may be wrapped; what is left on a short last line is of no use.
+_WRAPPED = r"(?:(?:\\[rn]|[\r\n])+[A-Za-z0-9+/=_%\-]{16,})*"
+_KS_V2 = re.compile(rf"djJ8[A-Za-z0-9_\-+=%]{{6,}}{_WRAPPED}")
 # KS v1 is base64 of "<40 hex digits>|…": three digits make four characters, the first of which is one of these.
-_KS_V1 = re.compile(r"(?:[MNOYZ][A-Za-z0-9]{3}){13}[A-Za-z0-9+/=_%\-]*")
+# Eight such groups in a row are no accident, so that a KS whose beginning or end was cut off is recognised too.
+_KS_V1 = re.compile(rf"(?:[MNOYZ][A-Za-z0-9]{{3}}){{8}}[A-Za-z0-9+/=_%\-]*{_WRAPPED}")
+# user:password@ in any URL, such as a proxy's; a name alone (s3://conn_id@bucket) is no secret.
+_USERINFO = re.compile(r"(?P<name>\b[A-Za-z][A-Za-z0-9+.\-]{0,20}://[^\s/?#@:\"'<>]*:)[^\s/?#@\"'<>]+@")
+_BASIC = re.compile(r"(?P<name>\b(?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~\-]{8,}")
+# Without scheme and host a URL is told by its question mark.
+_SHORT_PARAMETER = re.compile(
+    rf"(?P<name>[?&;](?:sig|encoded|tok|h|key|verify){_EQUALS})(?P<value>{_END}+)", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:
@@ -58,9 +68,12 @@ def redact(text: str) -> str:
             text = text.replace(secret, HIDDEN)
     text = _KS_V2.sub(HIDDEN, text)
     text = _KS_V1.sub(HIDDEN, text)
+    text = _USERINFO.sub(rf"\g<name>{HIDDEN}@", text)
+    text = _BASIC.sub(rf"\g<name>{HIDDEN}", text)
     text = _URL_QUERY.sub(_hide_signed_query, text)
     text = _PATH_KS.sub(rf"\g<name>{HIDDEN}", text)
     text = _PARAMETER.sub(rf"\g<name>{HIDDEN}", text)
+    text = _SHORT_PARAMETER.sub(rf"\g<name>{HIDDEN}", text)
     text = _MEMBER.sub(rf"\g<name>\g<o>{HIDDEN}", text)
     return _ELEMENT.sub(rf"\g<name>{HIDDEN}", text)
 

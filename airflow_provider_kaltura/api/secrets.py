@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import os
+import re
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 # A process meets few secrets: one per connection, a KS per scope and day, one per download URL that carries one.
 _LIMIT = 4096
 _MIN_LENGTH = 5  # shorter texts would blank out ordinary words; Airflow's masker has the same limit
+
+_PERCENT = re.compile("%[0-9A-F]{2}")
 
 _lock = threading.Lock()
 _callbacks: list[Callable[[str], None]] = []
@@ -82,9 +88,24 @@ def forms() -> tuple[str, ...]:
     global _forms  # noqa: PLW0603 - a cache of what follows from _known
     with _lock:
         if _forms is None:
-            texts = {form for secret in _known for form in (secret, quote(secret, safe=""))}
+            texts = {form for secret in _known for form in _forms_of(secret) if len(form) >= _MIN_LENGTH}
             _forms = tuple(sorted(texts, key=len, reverse=True))
         return _forms
+
+
+def _forms_of(secret: str) -> set[str]:
+    """Give the shapes in which a text may show a secret; a KS, of which there may be thousands, is known by its own."""
+    once = quote(secret, safe="")
+    found = {secret, once}
+    if secret.startswith("djJ8"):
+        return found
+    loose = quote(secret)
+    found |= {loose, quote_plus(secret), quote(once, safe="")}
+    found |= {_PERCENT.sub(lambda match: match[0].lower(), form) for form in (once, loose)}
+    found |= {once.lower(), html.escape(secret), json.dumps(secret)[1:-1]}
+    raw = secret.encode("utf-8", "surrogatepass")
+    found |= {encode(raw).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return found
 
 
 def _after_fork() -> None:

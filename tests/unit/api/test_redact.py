@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 from urllib.parse import quote, quote_plus
 
@@ -143,3 +144,58 @@ def test_sessions_in_answers_are_announced(frame, make, heard):
     ks = make(b"answer" + frame.encode())
     announce_sessions(f"<xml>{frame.format(ks)}</xml>".encode())
     assert ks in heard
+
+
+SECRET = "s3cr3t-admin/secret+val&ue="
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        str,
+        lambda text: quote(text, safe="").lower(),
+        quote,
+        quote_plus,
+        lambda text: quote(quote(text, safe=""), safe=""),
+        lambda text: base64.b64encode(text.encode()).decode(),
+        html.escape,
+        lambda text: json.dumps(text)[1:-1],
+    ],
+)
+def test_a_known_secret_is_hidden_however_it_is_quoted(encode):
+    """Servers and libraries quote in many ways; each is a form of the same secret."""
+    secrets.announce(SECRET)
+    shown = redact(f"a {encode(SECRET)} b")
+    secrets.forget_all()
+    assert "***" in shown
+    assert encode(SECRET)[:12] not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:0badf00d@proxy:3128",
+        "Authorization: Basic 0badf00d0badf00d",
+        "https://h/a?encoded=0badf00d",
+        "https://h/a?p=1&h=0badf00d",
+        "https://h/a?tok=0badf00d",
+        "https://h/a?Key=0badf00d",
+        "https://h/a?fastly_token=0badf00d",
+        "https://h/token/0badf00d/a.mp4",
+        "/a/b?sig=0badf00d",
+        v1(b"x")[:36] + "0badf00d",
+        v1(b"x")[10:60] + "0badf00d",
+        v1(b"x")[:64] + "\n" + "0badf00d" * 3,
+        v2(b"x")[:64] + "\n" + "0badf00d" * 3,
+    ],
+)
+def test_what_else_carries_a_secret_is_hidden(text):
+    """Userinfo, other CDNs' signatures, a KS that is cut or wrapped."""
+    assert "0badf00d" not in redact(f"see {text} there")
+    assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize("text", ["s3://aws_default@bucket/key", "me@example.com", "https://h/a?height=720", "a: b@c"])
+def test_what_is_no_secret_stays(text):
+    """A connection's id before a bucket is worth reading."""
+    assert redact(text) == text
