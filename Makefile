@@ -48,7 +48,11 @@ check: .venv/.ready ## Lint, types, layers, docstrings, unit tests (<= 3 minutes
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/pydoclint --quiet airflow_provider_kaltura
-	$(PY) -m pytest -q -m "not all" tests/unit
+	@# Two halves of the unit tests side by side, one per core.
+	@mkdir -p .test-runs
+	@$(PY) -m pytest -q -m "not all" tests/unit/airflow tests/unit/docs > .test-runs/half.log 2>&1 & half=$$!; \
+	  $(PY) -m pytest -q -m "not all" tests/unit --ignore=tests/unit/airflow --ignore=tests/unit/docs; status=$$?; \
+	  wait $$half || status=1; cat .test-runs/half.log; exit $$status
 
 test: check .venv-2.11/.ready ## Everything that a change must pass, on both Airflow versions (<= 20 minutes)
 	$(PY) -m pytest -q -m "not all" tests/sandbox tests/dags
