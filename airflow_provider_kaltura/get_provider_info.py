@@ -35,7 +35,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_kaltura.hooks.kaltura.KalturaHook",
                 "hook-name": "Kaltura",
                 "ui-field-behaviour": _standard_fields(),
-                "conn-fields": _extra_fields(),
+                "conn-fields": {**_session_fields(), **_network_fields()},
             },
         ],
     }
@@ -57,7 +57,7 @@ def _standard_fields() -> dict[str, Any]:
     }
 
 
-def _extra_fields() -> dict[str, Any]:
+def _session_fields() -> dict[str, Any]:
     return {
         "auth_method": {
             "label": "Authentication",
@@ -97,6 +97,11 @@ def _extra_fields() -> dict[str, Any]:
             "description": "How long a session lasts, if the server allows it; it is renewed by itself. Empty: 86400.",
             "schema": {"type": ["integer", "null"], "minimum": 60},
         },
+    }
+
+
+def _network_fields() -> dict[str, Any]:
+    return {
         "connect_timeout_seconds": {
             "label": "Connect timeout (seconds)",
             "description": "Longest wait for a connection. Empty: 10.",

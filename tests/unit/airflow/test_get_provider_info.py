@@ -24,13 +24,18 @@ def schema(name):
 
 def test_info_follows_the_schema_of_this_airflow():
     """The dict is what this Airflow's own schema for installed providers asks for."""
-    jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
+    validator = jsonschema.validators.validator_for(schema("provider_info.schema.json"))
+    errors = [
+        error.message for error in validator(schema("provider_info.schema.json")).iter_errors(get_provider_info())
+    ]
+    assert errors == []
 
 
 def test_connection_type_follows_the_strict_schema():
     """The connection type passes the stricter schema of provider.yaml, where this Airflow knows conn-fields."""
     strict = schema("provider.yaml.schema.json")["properties"]["connection-types"]
-    jsonschema.validate([CONNECTION_TYPE], strict)
+    errors = jsonschema.validators.validator_for(strict)(strict).iter_errors([CONNECTION_TYPE])
+    assert [error.message for error in errors] == []
 
 
 def test_a_conn_field_without_a_label_is_refused():
@@ -67,7 +72,7 @@ def test_listed_modules_exist(key):
     """Every module that the info lists can be imported."""
     for group in get_provider_info()[key]:
         for module in group["python-modules"]:
-            importlib.import_module(module)
+            assert importlib.import_module(module).__name__ == module
 
 
 def test_hook_class_is_where_the_info_says():

@@ -168,8 +168,10 @@ def test_get_conn_takes_privileges():
 
 def test_nothing_is_read_before_it_is_needed(monkeypatch):
     """Making a hook reads no connection."""
-    monkeypatch.setattr(KalturaHook, "get_connection", classmethod(lambda _cls, _id: pytest.fail("it was read")))
-    KalturaHook("nowhere")
+    read = []
+    monkeypatch.setattr(KalturaHook, "get_connection", classmethod(lambda _cls, conn_id: read.append(conn_id)))
+    assert KalturaHook("nowhere").kaltura_conn_id == "nowhere"
+    assert read == []
 
 
 @pytest.mark.usefixtures("sandbox")

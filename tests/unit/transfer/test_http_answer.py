@@ -91,7 +91,7 @@ def test_a_refusal_tells_one_word_of_the_header_and_no_more(header, reason):
 )
 def test_answers_that_may_be_media_are_let_through(status, headers, options):
     """What is no refusal is judged by its lengths."""
-    http_answer.refuse_useless(status, headers, options, "host")
+    assert http_answer.refuse_useless(status, headers, options, "host") is None
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,7 @@ def test_sync_forgets_what_was_deleted(tmp_path):
     upload_whole(sink, "a/1")
     sink.store.delete("a/1")
     sink.sync()
+    assert sink.store.stat("a/1") is None
 
 
 @pytest.mark.parametrize(
