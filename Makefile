@@ -31,9 +31,9 @@ $(UV):
 venv: .venv/.ready ## Make .venv: the newest Airflow and all tools
 
 lock: | $(UV) ## Compile the lock of each Airflow version again
-	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --group test \
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --group test \
 	  --group lint pyproject.toml requirements/airflow-3.3.in -o requirements/airflow-3.3.lock
-	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --group test \
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --group test \
 	  pyproject.toml requirements/airflow-2.11.in -o requirements/airflow-2.11.lock
 
 format: .venv/.ready ## Format the code and apply safe fixes
@@ -47,7 +47,8 @@ check: .venv/.ready ## Lint, types, layers, docstrings, unit tests (<= 3 minutes
 	.venv/bin/validate-pyproject pyproject.toml
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pydoclint --quiet airflow_provider_kaltura
+	@# In an environment of its own: another package's docstring_parser takes the place of the one that it needs.
+	$(UV) tool run --quiet --python $(PY) pydoclint@0.12.0 --quiet airflow_provider_kaltura
 	@# Two halves of the unit tests side by side, one per core.
 	@mkdir -p .test-runs
 	@$(PY) -m pytest -q -m "not all" tests/unit/airflow tests/unit/docs > .test-runs/half.log 2>&1 & half=$$!; \

@@ -137,7 +137,9 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     transfer.TargetExistsError: KalturaPermanentError,
     transfer.ObjectMissingError: KalturaPermanentError,
     transfer.SinkFullError: KalturaTransferFailedError,
+    transfer.SinkForbiddenError: KalturaPermanentError,
     transfer.UploadStateError: KalturaTransferFailedError,
+    transfer.UploadTakenError: KalturaTransferFailedError,
     transfer.IncompleteUploadError: KalturaTransferFailedError,
     transfer.IntegrityError: KalturaTransferFailedError,
     transfer.SizeMismatchError: KalturaTransferFailedError,
@@ -146,6 +148,8 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     ingest.DestinationError: KalturaArgumentError,
     ingest.DownloadInputError: KalturaArgumentError,
     ingest.KeyCollisionError: KalturaArgumentError,
+    ingest.MissingExtraError: KalturaArgumentError,
+    ingest.LimitReachedError: KalturaPermanentError,
     ingest.WatchTimeoutError: KalturaWaitTimeoutError,
 }
 

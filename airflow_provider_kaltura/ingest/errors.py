@@ -7,6 +7,8 @@ What can go wrong between an asset and the lake.
     ├── DestinationError      the destination's text can't be used, or not for this asset
     ├── DownloadInputError    what was given as ``download`` is no download
     ├── KeyCollisionError     two assets of one plan would get one name
+    ├── MissingExtraError     the store needs a package that is not installed
+    ├── LimitReachedError     the file, or the run, is larger than ``max_bytes`` allows
     └── WatchTimeoutError     a wait went past its deadline
 
 None of them is worth a retry: nothing changes by itself. Errors of Kaltura and of the bytes are those of ``api`` and
@@ -64,6 +66,48 @@ class KeyCollisionError(IngestError):
         return (
             f"assets {self.first_asset_id} and {self.second_asset_id} would both become {self.path}; "
             "add {entryId} or {flavorId} to the destination"
+        )
+
+
+class MissingExtraError(IngestError):
+    """
+    The store needs a package that is not installed.
+
+    :param scheme: Of the destination, such as ``"s3"``.
+    :param extra: Name of the extra that brings it.
+    """
+
+    def __init__(self, scheme: str, extra: str) -> None:
+        super().__init__(scheme, extra)
+        self.scheme = scheme
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return (
+            f"destinations of the kind {self.scheme}:// need a package that is not installed here; run "
+            f"pip install 'airflow-provider-kaltura[{self.extra}]' on the workers"
+        )
+
+
+class LimitReachedError(IngestError):
+    """
+    A file was not begun, since ``max_bytes`` does not allow it.
+
+    :param path: Where it would have gone.
+    :param size_bytes: Its length.
+    :param left_bytes: What was left of ``max_bytes``.
+    """
+
+    def __init__(self, path: str, size_bytes: int, left_bytes: int) -> None:
+        super().__init__(path, size_bytes, left_bytes)
+        self.path = path
+        self.size_bytes = size_bytes
+        self.left_bytes = left_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} was not begun: it has {self.size_bytes} bytes, and max_bytes leaves {self.left_bytes}; "
+            "raise max_bytes, or run again for the rest"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, get_args
 
+from airflow_provider_kaltura.transfer.options import StoreOptions
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
 OutcomeName: TypeAlias = Literal["downloaded", "skipped", "adopted", "replaced", "failed"]
 Verified: TypeAlias = Literal["full", "length"]
 ChecksumName: TypeAlias = Literal["crc64nvme", "sha256", "none"]
+
+#: Most connections to one source: CDNs take more for an attack.
+MAX_CONNECTIONS: Final = 8
 
 METADATA_ENTRY: Final = "kaltura-entry"
 METADATA_FLAVOR: Final = "kaltura-flavor"
@@ -80,10 +84,29 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a plan is carried out; ``task`` names run, task, map index and try for the manifest's file names."""
+    """
+    How a plan is carried out.
+
+    :param if_exists: What happens when something stands under the final name.
+    :param checksum: Which checksum is recorded.
+    :param store: What the store keeps beside the bytes.
+    :param max_bytes: Most bytes that one run begins to fetch; None for no limit.
+    :param max_bytes_per_second: Most bytes per second of one run, over all its connections; None for no limit.
+    :param max_connections: Most connections to the source of one file, 1 to 8.
+    :param resume_above_bytes: Files longer than this can be gone on with by a later try.
+    :param run_id: For the manifest's file names, as are the following.
+    :param task_id: See *run_id*.
+    :param map_index: See *run_id*.
+    :param try_number: See *run_id*.
+    """
 
     if_exists: IfExists = "skip"
     checksum: ChecksumName = "crc64nvme"
+    store: StoreOptions = field(default_factory=StoreOptions)
+    max_bytes: int | None = None
+    max_bytes_per_second: int | None = None
+    max_connections: int = 8
+    resume_above_bytes: int = 64 * 1024 * 1024
     run_id: str = "manual"
     task_id: str = "task"
     map_index: int = -1
@@ -93,3 +116,11 @@ class RunOptions:
         for name, choices in (("if_exists", IfExists), ("checksum", ChecksumName)):
             if getattr(self, name) not in get_args(choices):
                 raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {getattr(self, name)!r:.40}")
+        for name in ("max_bytes", "max_bytes_per_second"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} is a number of bytes, at least 1, or None, not {value!r:.40}")
+        if not 1 <= self.max_connections <= MAX_CONNECTIONS:
+            raise ValueError(f"max_connections is 1 to {MAX_CONNECTIONS}, not {self.max_connections!r:.40}")
+        if self.resume_above_bytes < 0:
+            raise ValueError(f"resume_above_bytes is at least 0, not {self.resume_above_bytes!r:.40}")

@@ -21,7 +21,7 @@ from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM, METADATA_F
 from airflow_provider_kaltura.ingest.standing import Recorded, decide, has_recorded_bytes
 from airflow_provider_kaltura.transfer.copy import copy
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
-from airflow_provider_kaltura.transfer.plan import DEFAULT_PART_BYTES
+from airflow_provider_kaltura.transfer.plan import part_bytes_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -237,8 +237,9 @@ class _Run:
 
     def _fetch(self, job: AssetJob, source: Source, stat: ObjectStat | None, started: float) -> Outcome:
         size_bytes = source.size_bytes if job.size_bytes is None else job.size_bytes
-        part_bytes = DEFAULT_PART_BYTES
-        upload = self.lake.sink.begin(job.key, size_bytes=size_bytes, part_bytes=part_bytes, attributes=job.attributes)
+        part_bytes = part_bytes_for(size_bytes, self.lake.sink.capabilities)
+        attributes = self.options.store.apply(job.attributes)
+        upload = self.lake.sink.begin(job.key, size_bytes=size_bytes, part_bytes=part_bytes, attributes=attributes)
         try:
             result = copy(
                 source,

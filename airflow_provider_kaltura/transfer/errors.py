@@ -20,7 +20,9 @@ What can go wrong with bytes.
     │  ├─ TargetExistsError        a condition (absent, this version) does not hold
     │  ├─ ObjectMissingError       nothing stands there
     │  ├─ SinkFullError            no space left
+    │  ├─ SinkForbiddenError       the credentials, or their rights, are refused
     │  ├─ UploadStateError         the recorded state of an earlier try can't be gone on with
+    │  ├─ UploadTakenError         another try has gone on with this upload
     │  └─ IncompleteUploadError    a part is missing at commit, or has another length
     └─ IntegrityError              the proof at the end failed
        ├─ SizeMismatchError
@@ -180,8 +182,18 @@ class SinkFullError(SinkError):
     """No space, or no quota, is left."""
 
 
+class SinkForbiddenError(SinkError):
+    """The place refuses the credentials, or they lack a right."""
+
+    retryable: ClassVar[bool] = False
+
+
 class UploadStateError(SinkError):
     """The recorded state of an earlier try can't be gone on with; begin anew without it."""
+
+
+class UploadTakenError(SinkError):
+    """Another try has gone on with this upload, and will finish it."""
 
 
 class IncompleteUploadError(SinkError):

@@ -48,6 +48,20 @@ def partial_name(name: str) -> str:
     return f".{digest}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
 
 
+def next_partial_name(name: str) -> str:
+    """
+    Give the name that a temporary file gets from the next one who goes on with it.
+
+    It follows from the one before, so that a third finds the file although nobody wrote the new name down.
+
+    :param name: A name of :func:`partial_name`, or of this function.
+    :returns: Another one, for the same final name.
+    """
+    _, digest, token, _ = name.split(".")
+    following = hashlib.blake2b(token.encode(), digest_size=8).hexdigest()
+    return f".{digest}.{following}{PARTIAL_SUFFIX}"
+
+
 def is_partial_name(name: str) -> bool:
     """
     Tell whether a name was made by :func:`partial_name`.

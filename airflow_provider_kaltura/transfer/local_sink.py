@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from contextlib import contextmanager
@@ -15,8 +14,21 @@ from airflow_provider_kaltura.transfer.errors import (
     IncompleteUploadError,
     ObjectMissingError,
     UploadStateError,
+    UploadTakenError,
 )
-from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name, split_key
+from airflow_provider_kaltura.transfer.keys import partial_name, split_key
+from airflow_provider_kaltura.transfer.local_leftovers import (
+    earlier_name,
+    find_leftovers,
+    free_bytes,
+    lock,
+    recorded_parts,
+    remove_leftover,
+    require_own,
+    reserve,
+    take_over,
+    unlock,
+)
 from airflow_provider_kaltura.transfer.local_paths import (
     LocalRoot,
     failures_named,
@@ -38,7 +50,7 @@ from airflow_provider_kaltura.transfer.protocols import Capabilities
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airflow_provider_kaltura.transfer.protocols import Buffer, JsonObject, ObjectAttributes, ObjectStat
+    from airflow_provider_kaltura.transfer.protocols import Buffer, JsonObject, Leftover, ObjectAttributes, ObjectStat
 
 Durability: TypeAlias = Literal["file", "batch"]
 
@@ -80,7 +92,7 @@ class LocalUpload:
         self._idle = threading.Condition()
         self._writers = 0
         self._file: int | None = None
-        self._temporary = partial_name(split_key(key)[-1]) if state is None else _earlier_name(state, self._plan(), key)
+        self._temporary = partial_name(split_key(key)[-1]) if state is None else earlier_name(state, self._plan(), key)
         # Until a part is put or the state is asked for, nobody could go on with the file.
         self._is_own = state is None
         try:
@@ -107,7 +119,8 @@ class LocalUpload:
             raise IncompleteUploadError(str(error), self._key) from error
         proofs.part_length(index, place.size_bytes, len(buffer), self._key)
         value = checksums.crc64nvme(buffer) if crc64nvme is None else crc64nvme
-        with self._in_use() as descriptor, failures_named(self._key):
+        with self._in_use(shared=True) as descriptor, failures_named(self._key):
+            self._require_own(descriptor)
             write_all(descriptor, buffer, place.start)
         with self._idle:
             self._checksums[index] = value
@@ -142,7 +155,9 @@ class LocalUpload:
         parts = {str(index): f"{value:016x}" for index, value in sorted(self.part_checksums().items())}
         return {"sink": "local", "temporary": self._temporary, "parts": parts, **self._plan()}
 
-    def commit(self, *, if_absent: bool = False, checksum: str | None = None) -> ObjectStat:
+    def commit(
+        self, *, if_absent: bool = False, checksum: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> ObjectStat:
         """
         Give the file its final name, once it is complete and (``durability="file"``) on the disk.
 
@@ -151,9 +166,11 @@ class LocalUpload:
 
         :param if_absent: Fail instead of replacing what stands there.
         :param checksum: Compared with what the parts' checksums combine to, when it is a crc64nvme.
+        :param metadata: Ignored: a disk keeps only bytes.
         :returns: What stands there now.
         :raises TargetExistsError: *if_absent*, and something stands there.
         :raises InvalidKeyError: Something stands there that no file may replace.
+        :raises UploadTakenError: Another try has gone on with this file.
         :raises SinkError: A part is missing, or the disk refused.
         :raises IntegrityError: The length or the checksum is another.
         """
@@ -166,6 +183,7 @@ class LocalUpload:
             if self._durable:
                 os.fsync(descriptor)
             with exclusive(folder) as is_locked:
+                require_own(folder, self._temporary, descriptor, self._key)
                 put_in_place(folder, self._temporary, name, self._key, if_absent=if_absent, is_locked=is_locked)
             found = describe(self._key, os.fstat(descriptor))
             if self._durable:
@@ -214,35 +232,48 @@ class LocalUpload:
             # What can't get its name at the end is told before the first byte: too long a name, or a folder's.
             require_replaceable(folder, name, self._key)
             self._file = os.open(self._temporary, _NEW, 0o666, dir_fd=folder)
-            _reserve(self._file, self._size_bytes)
+            reserve(self._file, self._size_bytes)
 
     def _go_on(self, state: JsonObject) -> None:
         try:
             with self._root.folder_of(self._key, create=False) as (folder, _), failures_named(self._key):
+                self._temporary = take_over(folder, self._temporary)
                 self._file = os.open(self._temporary, _AGAIN, dir_fd=folder)
         except ObjectMissingError as error:
             raise UploadStateError("the recorded temporary file is gone", self._key) from error
         with failures_named(self._key):
             if os.fstat(self._file).st_size != self._size_bytes:
-                _reserve(self._file, self._size_bytes)
-            for index, value in _recorded_parts(state, self._key).items():
+                reserve(self._file, self._size_bytes)
+            for index, value in recorded_parts(state, self._key).items():
                 place = plan.part_range(index, self._size_bytes, self._part_bytes)
                 if checksums.crc64nvme(read_range(self._file, place.start, place.stop)) == value:
                     self._checksums[index] = value
 
     @contextmanager
-    def _in_use(self) -> Iterator[int]:
+    def _in_use(self, *, shared: bool = False) -> Iterator[int]:
         with self._idle:
             if self._file is None:
                 raise IncompleteUploadError("the upload has ended", self._key)
             descriptor = self._file
+            if shared and self._writers == 0:
+                # Whoever takes the file over waits for what is being written, and nothing is written after that.
+                lock(descriptor, exclusive=False)
             self._writers += 1
         try:
             yield descriptor
         finally:
             with self._idle:
                 self._writers -= 1
+                if self._writers == 0:
+                    unlock(descriptor)
                 self._idle.notify_all()
+
+    def _require_own(self, descriptor: int) -> None:
+        try:
+            with self._root.folder_of(self._key, create=False) as (folder, _):
+                require_own(folder, self._temporary, descriptor, self._key)
+        except ObjectMissingError:
+            raise UploadTakenError("the folder of this file is gone", self._key) from None
 
     def _close(self) -> None:
         with self._idle:
@@ -311,6 +342,31 @@ class LocalSink:
             committed=self._remember,
         )
 
+    def leftovers(self) -> Iterator[Leftover]:
+        """
+        List temporary files of ours below the root.
+
+        :returns: In order of their folders; ``key`` is the temporary name, since the final one is not known.
+        """
+        return find_leftovers(self.root)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        """
+        Remove a temporary file.
+
+        :param leftover: One of :meth:`leftovers`.
+        :raises SinkError: The disk refused.
+        """
+        remove_leftover(self.root, leftover)
+
+    def free_bytes(self) -> int | None:
+        """
+        Tell how many bytes still fit, for this user.
+
+        :returns: None when the disk doesn't say.
+        """
+        return free_bytes(self.root)
+
     def sync(self) -> None:
         """Flush every file committed since the last call, and their folders; nothing to do for ``"file"``."""
         with self._lock:
@@ -342,33 +398,3 @@ class LocalSink:
     def _remember(self, key: str) -> None:
         with self._lock:
             self._unsynced.add(key)
-
-
-def _reserve(descriptor: int, size_bytes: int) -> None:
-    if size_bytes == 0:
-        return
-    try:
-        os.posix_fallocate(descriptor, 0, size_bytes)
-    except AttributeError:  # macOS
-        os.ftruncate(descriptor, size_bytes)
-    except OSError as error:
-        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
-            raise
-        os.ftruncate(descriptor, size_bytes)
-
-
-def _earlier_name(state: JsonObject, expected: Mapping[str, int], key: str) -> str:
-    name = state.get("temporary")
-    digest = partial_name(split_key(key)[-1]).split(".")[1]
-    if not isinstance(name, str) or not is_partial_name(name) or name.split(".")[1] != digest:
-        raise UploadStateError("the recorded state names no temporary file of this object", key)
-    if any(state.get(field) != value for field, value in expected.items()):
-        raise UploadStateError("the recorded state is for another size", key)
-    return name
-
-
-def _recorded_parts(state: JsonObject, key: str) -> dict[int, int]:
-    try:
-        return {int(index): int(value, 16) for index, value in state["parts"].items()}
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise UploadStateError("the recorded parts can't be read", key) from error

@@ -78,14 +78,17 @@ class LocalStore:
             end = found.st_size if stop is None else min(stop, found.st_size)
             return read_range(descriptor, start, end)
 
-    def write(self, key: str, data: bytes, *, if_absent: bool = False, if_version: str | None = None) -> ObjectStat:
+    def write(
+        self, key: str, data: bytes, *, if_absent: bool = False, if_version: str | None = None, durable: bool = True
+    ) -> ObjectStat:
         """
-        Write a small object, atomically and durably.
+        Write a small object, atomically.
 
         :param key: Name below the root.
         :param data: All of it.
         :param if_absent: Only when nothing stands there.
         :param if_version: Only when the object still has this version tag.
+        :param durable: Flush it, and its name, to the disk.
         :returns: What stands there now.
         :raises TargetExistsError: A condition does not hold.
         :raises InvalidKeyError: Something stands there that no file may replace.
@@ -97,7 +100,8 @@ class LocalStore:
                 descriptor = os.open(temporary, _NEW, 0o666, dir_fd=folder)
                 with os.fdopen(descriptor, "wb", buffering=0) as file:
                     write_all(descriptor, data, 0)
-                    os.fsync(file.fileno())
+                    if durable:
+                        os.fsync(file.fileno())
                     found = os.fstat(file.fileno())
                 with exclusive(folder) as is_locked:
                     if if_version is not None:
@@ -106,7 +110,8 @@ class LocalStore:
             except BaseException:
                 remove(folder, temporary)
                 raise
-            flush_name(folder, key)
+            if durable:
+                flush_name(folder, key)
         return describe(key, found)
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:

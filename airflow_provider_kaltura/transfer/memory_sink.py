@@ -17,7 +17,7 @@ from airflow_provider_kaltura.transfer.errors import (
     UploadStateError,
 )
 from airflow_provider_kaltura.transfer.keys import split_key
-from airflow_provider_kaltura.transfer.protocols import Capabilities, ObjectAttributes, ObjectStat
+from airflow_provider_kaltura.transfer.protocols import Capabilities, Leftover, ObjectAttributes, ObjectStat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ class _Partial:
     part_bytes: int
     content: bytearray
     checksums: dict[int, int] = field(default_factory=dict)
+    touched_at_epoch: float = field(default_factory=time.time)
 
 
 class MemoryStore:
@@ -73,7 +74,9 @@ class MemoryStore:
             raise ObjectMissingError("nothing stands there", key)
         return found[0][start:stop]
 
-    def write(self, key: str, data: bytes, *, if_absent: bool = False, if_version: str | None = None) -> ObjectStat:
+    def write(
+        self, key: str, data: bytes, *, if_absent: bool = False, if_version: str | None = None, durable: bool = True
+    ) -> ObjectStat:
         """
         Write a small object, atomically.
 
@@ -81,6 +84,7 @@ class MemoryStore:
         :param data: All of it.
         :param if_absent: Only when nothing stands there.
         :param if_version: Only when the object still has this version tag.
+        :param durable: Ignored.
         :returns: What stands there now.
         :raises TargetExistsError: A condition does not hold.
         """
@@ -164,6 +168,7 @@ class MemoryUpload:
         with self._store._lock:  # noqa: SLF001 - the store's own upload
             partial.content[place.start : place.start + len(data)] = data
             partial.checksums[index] = checksums.crc64nvme(data) if crc64nvme is None else crc64nvme
+            partial.touched_at_epoch = time.time()
 
     def done_parts(self) -> frozenset[int]:
         """
@@ -190,12 +195,15 @@ class MemoryUpload:
         """
         return {"sink": "memory", "token": self._token}
 
-    def commit(self, *, if_absent: bool = False, checksum: str | None = None) -> ObjectStat:
+    def commit(
+        self, *, if_absent: bool = False, checksum: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> ObjectStat:
         """
         Make the object visible under its final name.
 
         :param if_absent: Fail instead of replacing what stands there.
         :param checksum: Checked against what is stored, when given.
+        :param metadata: Kept besides that of the attributes.
         :returns: What stands there now.
         :raises TargetExistsError: *if_absent*, and something stands there.
         :raises SinkError: A part is missing.
@@ -209,8 +217,8 @@ class MemoryUpload:
         if checksum is not None:
             name: checksums.ChecksumName = "sha256" if checksum.startswith("sha256:") else "crc64nvme"
             proofs.object_checksum(checksum, checksums.checksum_of(content, name), "the object in memory")
-        metadata = dict(self._attributes.metadata)
-        stat = self._store._put(self._key, content, metadata, if_absent=if_absent)  # noqa: SLF001 - see above
+        kept = {**self._attributes.metadata, **(metadata or {})}
+        stat = self._store._put(self._key, content, kept, if_absent=if_absent)  # noqa: SLF001 - see above
         self.discard()
         return stat
 
@@ -270,4 +278,43 @@ class MemorySink:
         earlier = self.store._partials.get(token)  # noqa: SLF001 - the sink's own store
         if earlier is None or (earlier.key, earlier.size_bytes, earlier.part_bytes) != (key, size_bytes, part_bytes):
             raise UploadStateError("the recorded upload is gone, or is for another object", key)
-        return MemoryUpload(self.store, key, token, attributes)
+        with self.store._lock:  # noqa: SLF001 - see above
+            taken = secrets.token_hex(8)
+            self.store._partials[taken] = self.store._partials.pop(token)  # noqa: SLF001 - see above
+        return MemoryUpload(self.store, key, taken, attributes)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """
+        List the uploads under way.
+
+        :returns: One for each.
+        """
+        with self.store._lock:  # noqa: SLF001 - see above
+            found = list(self.store._partials.items())  # noqa: SLF001 - see above
+        return (
+            Leftover(
+                kind="temporary",
+                key=partial.key,
+                handle=token,
+                touched_at_epoch=partial.touched_at_epoch,
+                size_bytes=partial.size_bytes,
+            )
+            for token, partial in found
+        )
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        """
+        End an upload.
+
+        :param leftover: One of :meth:`leftovers`.
+        """
+        with self.store._lock:  # noqa: SLF001 - see above
+            self.store._partials.pop(leftover.handle, None)  # noqa: SLF001 - see above
+
+    def free_bytes(self) -> int | None:
+        """
+        Tell how many bytes still fit.
+
+        :returns: None: memory doesn't say.
+        """
+        return None

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from airflow_provider_kaltura.transfer.protocols import Capabilities
+
 #: Length of a part where the caller has no reason for another: large enough that one write costs nothing beside it.
-DEFAULT_PART_BYTES = 8 * 1024 * 1024
+_MIB = 1024 * 1024
+DEFAULT_PART_BYTES = 8 * _MIB
+#: Most parts that an object gets: below S3's limit of 10,000.
+MOST_PARTS = 9_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,6 +65,24 @@ def part_range(index: int, size_bytes: int, part_bytes: int) -> ByteRange:
     if not 0 <= index < count:
         raise ValueError(f"there is no part {index} among {count}")
     return ByteRange(index * part_bytes, min((index + 1) * part_bytes, size_bytes))
+
+
+def part_bytes_for(size_bytes: int, capabilities: Capabilities) -> int:
+    """
+    Choose the length of an object's parts.
+
+    At least :data:`DEFAULT_PART_BYTES` and a 9,000th of the object (S3 takes 10,000 parts), and whole MiB, so that the
+    same object always has the same parts; the whole object where the sink puts it with one request.
+
+    :param size_bytes: Length of the whole.
+    :param capabilities: What the sink can do.
+    :returns: At least 1.
+    """
+    if size_bytes <= capabilities.single_put_bytes:
+        return max(1, size_bytes)
+    most_parts = min(MOST_PARTS, capabilities.most_parts)
+    least = max(DEFAULT_PART_BYTES, capabilities.least_part_bytes, -(-size_bytes // most_parts))
+    return -(-least // _MIB) * _MIB
 
 
 def missing_parts(size_bytes: int, part_bytes: int, done: Collection[int]) -> Iterator[int]:

@@ -59,7 +59,17 @@ def instance_of(kind):
     Exception.__init__(error, "what happened")
     for name in ("message", "host", "key", "code", "entry_id", "reason", "path", "first_asset_id", "second_asset_id"):
         setattr(error, name, None)
-    for name in ("expected_bytes", "actual_bytes", "expected", "actual", "position"):
+    for name in (
+        "expected_bytes",
+        "actual_bytes",
+        "expected",
+        "actual",
+        "position",
+        "scheme",
+        "extra",
+        "size_bytes",
+        "left_bytes",
+    ):
         setattr(error, name, None)
     error.message = "what happened"
     return error

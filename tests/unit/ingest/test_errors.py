@@ -15,6 +15,8 @@ SAMPLES = [
     errors.DestinationError("text"),
     errors.DownloadInputError("text"),
     errors.KeyCollisionError("/lake/x", "a", "b"),
+    errors.MissingExtraError("s3", "s3"),
+    errors.LimitReachedError("/lake/x", 2, 1),
     errors.WatchTimeoutError("e", "reason"),
 ]
 

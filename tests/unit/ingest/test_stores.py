@@ -44,9 +44,8 @@ def test_durability_reaches_the_sink(tmp_path, durability):
 @pytest.mark.parametrize(
     ("root", "more", "words"),
     [
-        ("s3://conn@bucket/x", {}, "s3:// are not available in this version"),
-        ("gs://bucket", {}, "gs:// are not available"),
-        ("http://host/x", {}, "http:// are not available"),
+        ("s3://conn@bucket/x", {"conn_id": "other"}, "the task 'other'"),
+        ("s3://user:word@bucket/x", {}, "never a password"),
         ("lake", {}, "must be absolute"),
         ("/lake", {"conn_id": "aws_default"}, "takes no connection, got 'aws_default'"),
     ],

@@ -38,6 +38,10 @@ class LocalContract(SinkContract):
         """No file stands there that a listing doesn't show."""
         assert files_below(sink.root.path) == sorted(stat.key for stat in sink.store.list(""))
 
+    def below(self, sink, folder):
+        """Take a folder of the folder."""
+        return LocalSink(sink.root.path / folder, sink.durability)
+
 
 class TestLocalSink(LocalContract):
     """The contract, on a disk, each file flushed."""

@@ -4,7 +4,7 @@ import pytest
 
 from airflow_provider_kaltura.transfer.memory_sink import MemorySink, MemoryStore
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
-from tests.unit.transfer.sink_contract import SinkContract
+from tests.unit.transfer.sink_contract import SinkContract, upload_whole
 
 
 class TestMemorySink(SinkContract):
@@ -18,6 +18,12 @@ class TestMemorySink(SinkContract):
     def assert_no_leftovers(self, sink):
         """No upload is under way."""
         assert sink.store._partials == {}
+
+    def test_a_sink_below_a_folder_stays_there(self, sink):
+        """Memory has no folders: another sink is another place."""
+        upload_whole(sink, "a.bin", b"12345")
+        assert list(MemorySink().store.list("")) == []
+        assert list(MemorySink().leftovers()) == []
 
 
 def test_two_sinks_may_share_a_store():

@@ -1,0 +1,211 @@
+"""Temporary files on a local disk: how one is gone on with by another try, found, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError, UploadStateError, UploadTakenError
+from airflow_provider_kaltura.transfer.keys import is_partial_name, next_partial_name, partial_name, split_key
+from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named
+from airflow_provider_kaltura.transfer.local_store import remove
+from airflow_provider_kaltura.transfer.protocols import Leftover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_kaltura.transfer.protocols import JsonObject
+
+#: How many tries in a row may be killed between taking a file over and writing that down.
+_UNRECORDED_TRIES: Final = 16
+
+
+def reserve(descriptor: int, size_bytes: int) -> None:
+    """
+    Take an object's space from the disk.
+
+    :param descriptor: Of its file.
+    :param size_bytes: Length of the whole.
+    """
+    if size_bytes == 0:
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except AttributeError:  # macOS
+        os.ftruncate(descriptor, size_bytes)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+            raise
+        os.ftruncate(descriptor, size_bytes)
+
+
+def earlier_name(state: JsonObject, expected: Mapping[str, int], key: str) -> str:
+    """
+    Read the temporary name out of recorded state.
+
+    :param state: Of an earlier try.
+    :param expected: What the state must say about sizes.
+    :param key: Final name.
+    :returns: The name that the file had when the state was recorded.
+    :raises UploadStateError: The state is for another object.
+    """
+    name = state.get("temporary")
+    digest = partial_name(split_key(key)[-1]).split(".")[1]
+    if not isinstance(name, str) or not is_partial_name(name) or name.split(".")[1] != digest:
+        raise UploadStateError("the recorded state names no temporary file of this object", key)
+    if any(state.get(field) != value for field, value in expected.items()):
+        raise UploadStateError("the recorded state is for another size", key)
+    return name
+
+
+def recorded_parts(state: JsonObject, key: str) -> dict[int, int]:
+    """
+    Read the parts out of recorded state.
+
+    :param state: Of an earlier try.
+    :param key: Final name.
+    :returns: CRC-64/NVME by index.
+    :raises UploadStateError: They can't be read.
+    """
+    try:
+        return {int(index): int(value, 16) for index, value in state["parts"].items()}
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise UploadStateError("the recorded parts can't be read", key) from error
+
+
+def take_over(folder: int, recorded: str) -> str:
+    """
+    Give a temporary file its next name, so that whoever had it can't commit it any more.
+
+    :param folder: Descriptor of its folder.
+    :param recorded: Name it had when its state was recorded.
+    :returns: Name it has now.
+    :raises FileNotFoundError: It is gone.
+    """
+    name = recorded
+    for _ in range(_UNRECORDED_TRIES):
+        following = next_partial_name(name)
+        try:
+            descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        except FileNotFoundError:
+            name = following
+            continue
+        try:
+            lock(descriptor, exclusive=True)
+            os.rename(name, following, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError:
+            name = following
+        else:
+            return following
+        finally:
+            os.close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def lock(descriptor: int, *, exclusive: bool) -> None:
+    """
+    Keep those who write to a temporary file apart from those who take it over; nothing where there are no locks.
+
+    :param descriptor: Of the file; closing it gives the lock up.
+    :param exclusive: For taking over.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+
+
+def unlock(descriptor: int) -> None:
+    """
+    Give the lock up.
+
+    :param descriptor: Of the file.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def require_own(folder: int, temporary: str, descriptor: int, key: str) -> None:
+    """
+    Refuse to commit a file that another try has taken over.
+
+    :param folder: Descriptor of its folder, locked.
+    :param temporary: Name we know it by.
+    :param descriptor: Of the file that we wrote to.
+    :param key: Final name.
+    :raises UploadTakenError: The name is gone, or is another file's.
+    """
+    try:
+        found = os.stat(temporary, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        raise UploadTakenError("another try has gone on with this file, or a clean-up removed it", key) from None
+    if not os.path.samestat(found, os.fstat(descriptor)):
+        raise UploadTakenError("another file has the temporary name", key)
+
+
+def find_leftovers(root: LocalRoot) -> Iterator[Leftover]:
+    """
+    List temporary files of ours.
+
+    :param root: Below which to look; symbolic links are not followed.
+    :yields: One for each; ``handle`` is its path below the root.
+    :raises SinkError: A folder can't be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise SinkError(f"the disk refused a listing: {error.strerror}") from error
+
+    base = str(root.path)
+    for folder, _, names in os.walk(base, onerror=refuse):
+        for name in filter(is_partial_name, sorted(names)):
+            path = os.path.join(folder, name)  # noqa: PTH118 - os.walk gives texts
+            with contextlib.suppress(FileNotFoundError):
+                found = os.lstat(path)
+                handle = os.path.relpath(path, base)
+                yield Leftover(
+                    kind="temporary",
+                    key=handle,
+                    handle=handle,
+                    touched_at_epoch=found.st_mtime,
+                    size_bytes=found.st_blocks * 512,
+                )
+
+
+def remove_leftover(root: LocalRoot, leftover: Leftover) -> None:
+    """
+    Remove a temporary file.
+
+    :param root: Below which it stands.
+    :param leftover: One of :func:`find_leftovers`.
+    :raises SinkError: Its name is not one of ours, or the disk refused.
+    """
+    folder_name, _, name = leftover.handle.rpartition("/")
+    if not is_partial_name(name):
+        raise SinkError("this is no temporary file of ours", leftover.handle)
+    beside = f"{folder_name}/file" if folder_name else "file"
+    with (
+        contextlib.suppress(ObjectMissingError),
+        root.folder_of(beside, create=False) as (folder, _),
+        failures_named(leftover.handle),
+    ):
+        remove(folder, name)
+
+
+def free_bytes(root: LocalRoot) -> int | None:
+    """
+    Tell how many bytes still fit, for this user.
+
+    :param root: Folder that may not exist yet.
+    :returns: None when the disk doesn't say.
+    """
+    for folder in (root.path, *root.path.parents):
+        try:
+            found = os.statvfs(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize
+    return None
