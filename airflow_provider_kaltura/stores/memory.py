@@ -16,7 +16,7 @@ OPTIONS: Final = frozenset({"metadata"})
 _LAKES: dict[str, Lake] = {}
 
 
-def open_lake(root: Root, durability: Durability) -> Lake:
+def open_lake(root: Root, durability: Durability) -> Lake:  # noqa: ARG001 - one signature for all stores
     """
     Open a lake in memory.
 

@@ -45,9 +45,7 @@ class StoreOptions:
         if self.kms_key is not None and self.sse == "AES256":
             raise ValueError("store option kms_key asks for KMS, and sse='AES256' for something else")
         if reserved := [name for name in self.metadata if name.lower().startswith("kaltura-")]:
-            raise ValueError(
-                f"metadata names that begin with 'kaltura-' are this package's own: {reserved[0]!r:.40}"
-            )
+            raise ValueError(f"metadata names that begin with 'kaltura-' are this package's own: {reserved[0]!r:.40}")
 
     @classmethod
     def of(cls, options: Mapping[str, Any] | None) -> Self:
