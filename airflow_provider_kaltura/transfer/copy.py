@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_kaltura.transfer.checksum import ChecksumName
-    from airflow_provider_kaltura.transfer.protocols import Source, Upload
+    from airflow_provider_kaltura.transfer.protocols import Capabilities, Source, Upload
+    from airflow_provider_kaltura.transfer.rate import RateLimiter
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class CopyResult:
     What a copy did.
 
     ``checksum`` is None for ``"none"``, and for ``"sha256"`` when parts of an earlier try were there already: the
-    object must then be read back (:func:`checksum_of_object`).
+    object must then be read back (:func:`checksum_of_object`). ``connections`` is the most that were used at once.
     """
 
     size_bytes: int
@@ -83,6 +84,7 @@ class CopyResult:
     fetched_bytes: int
     requests: int
     resumes: int
+    connections: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,16 +97,21 @@ class _Copy:
     retry: RetryPolicy
     progress: Progress | None
     sleep: Callable[[float], None]
+    limiter: RateLimiter | None = None
+    stored: Callable[[int], None] | None = None
     sha: _Hash | None = None
     done_bytes: int = 0
     fetched_bytes: int = 0
     opens: int = 0
     resumes: int = 0
-    read_bytes: int = READ_BYTES
     buffer: memoryview = field(init=False)
+    read_bytes: int = field(init=False)
+    most_read_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.buffer = memoryview(bytearray(max(1, min(self.part_bytes, self.size_bytes))))
+        self.most_read_bytes = READ_BYTES if self.limiter is None else min(READ_BYTES, self.limiter.piece_bytes)
+        self.read_bytes = self.most_read_bytes
 
     def fetch(self, wanted: plan.ByteRange) -> None:
         """Fetch one range, however often it breaks within the policy; parts are put as they fill."""
@@ -139,8 +146,10 @@ class _Copy:
                     break
                 cursor.position += count
                 self.fetched_bytes += count
-                self.read_bytes = min(READ_BYTES, self.read_bytes * 2)
+                self.read_bytes = min(self.most_read_bytes, self.read_bytes * 2)
                 self._advance(count)
+                if self.limiter is not None:
+                    self.limiter.take(count)
                 if cursor.position == part.stop:
                     self._put(part, cursor)
             proofs.range_not_cut(stop - cursor.position, None)
@@ -151,7 +160,10 @@ class _Copy:
         if cursor.sha is not None:
             cursor.sha.update(data)
         value = checksums.crc64nvme(data) if self.with_crc else None
-        self.upload.put_part(part.start // self.part_bytes, data, crc64nvme=value)
+        index = part.start // self.part_bytes
+        self.upload.put_part(index, data, crc64nvme=value)
+        if self.stored is not None:
+            self.stored(index)
 
     def _advance(self, count: int) -> None:
         self.done_bytes += count
@@ -218,6 +230,10 @@ def copy(
     progress: Progress | None = None,
     retry: RetryPolicy | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    capabilities: Capabilities | None = None,
+    max_connections: int = 1,
+    limiter: RateLimiter | None = None,
+    stored: Callable[[int], None] | None = None,
 ) -> CopyResult:
     """
     Fetch what an upload still lacks, prove its length and compute its checksum. It neither commits nor discards.
@@ -233,6 +249,11 @@ def copy(
     :param progress: Called with (bytes that stand, bytes in all), after each read.
     :param retry: How long to go on when the source breaks.
     :param sleep: Waits some seconds; exchanged by tests.
+    :param capabilities: Those of the sink; None takes the parts in order, one at a time.
+    :param max_connections: Most connections to the source at once.
+    :param limiter: How many bytes per second may come.
+    :param stored: Called with the index of each part that the upload has acknowledged, from whatever thread, but one
+        at a time; what it raises ends the copy.
     :returns: What was done.
     :raises SourceError: The source broke more often than *retry* allows, or can't be trusted any more.
     :raises SinkError: The upload refused a part.
@@ -249,6 +270,8 @@ def copy(
         retry=retry or RetryPolicy(),
         progress=progress,
         sleep=sleep,
+        limiter=limiter,
+        stored=stored,
         sha=hashlib.sha256() if checksum == "sha256" and not done else None,
     )
     job.done_bytes = sum(plan.part_range(index, size_bytes, part_bytes).size_bytes for index in done)
@@ -265,6 +288,7 @@ def copy(
         fetched_bytes=job.fetched_bytes,
         requests=requests or job.opens,
         resumes=job.resumes,
+        connections=min(1, job.opens),
     )
 
 
