@@ -68,7 +68,7 @@ class Manifest:
     def __init__(self, store: Store, paths: Collection[str] | None = None) -> None:
         self.unreadable_lines = 0
         self._paths = None if paths is None else frozenset(paths)
-        self._raw_paths = frozenset(path.encode() for path in paths or ())
+        self._raw_paths = frozenset(path.encode(errors="surrogatepass") for path in paths or ())
         self._standing: dict[str, list[_Kept]] = {}
         for stat in store.list(f"{MANIFEST_FOLDER}/"):
             if _FILE.fullmatch(stat.key):
@@ -80,6 +80,11 @@ class Manifest:
     def is_damaged(self) -> bool:
         """Something in the manifest could not be read, so what is unrecorded may have been recorded."""
         return self.unreadable_lines > 0
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of which a row says that a file stands, in order."""
+        return sorted(self._standing)
 
     def standing(self, path: str, version_tag: str | None = None) -> ManifestRow | None:
         """
