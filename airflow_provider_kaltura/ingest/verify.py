@@ -28,6 +28,7 @@ from airflow_provider_kaltura.ingest.verify_report import Finding, Findings, Lev
 from airflow_provider_kaltura.transfer.checksum import CHECKSUM_NAMES, ChecksumName, checksum_of_object
 from airflow_provider_kaltura.transfer.errors import InvalidKeyError, ObjectMissingError, SinkError
 from airflow_provider_kaltura.transfer.keys import is_partial_name
+from airflow_provider_kaltura.transfer.rate import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,9 +81,10 @@ def verify(
     """
     if level not in get_args(Level):
         raise ValueError(f"level is one of {', '.join(get_args(Level))}, not {level!r:.40}")
-    if max_bytes_per_second is not None and max_bytes_per_second < 1:
-        raise ValueError(f"max_bytes_per_second is at least 1, or None, not {max_bytes_per_second!r:.40}")
-    reader = _Reader(lake.store, max_bytes_per_second, monotonic, sleep)
+    rate = None
+    if max_bytes_per_second is not None:
+        rate = RateLimiter(max_bytes_per_second, clock=monotonic, sleep=sleep)
+    reader = _Reader(lake.store, rate)
     started = monotonic()
     work = _Verification(lake, prefix, level, reader, monotonic, told_at=started)
     manifest = Manifest(lake.store)
@@ -262,18 +264,9 @@ class _Verification:
 class _Reader:
     """Reads a store as :func:`checksum_of_object` asks, and keeps to a rate."""
 
-    def __init__(
-        self,
-        store: Store,
-        max_bytes_per_second: int | None,
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
+    def __init__(self, store: Store, rate: RateLimiter | None) -> None:
         self._store = store
-        self._rate = max_bytes_per_second
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._free_at = 0.0
+        self._rate = rate
         self.read_bytes = 0
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
@@ -281,9 +274,7 @@ class _Reader:
         data = self._store.read(key, start, stop)
         self.read_bytes += len(data)
         if self._rate is not None:
-            now = self._monotonic()
-            self._free_at = max(self._free_at, now) + len(data) / self._rate
-            self._sleep(self._free_at - now)
+            self._rate.take(len(data))
         return data
 
 
