@@ -201,6 +201,11 @@ class ManifestWriter:
         self.tick()
         return row
 
+    @property
+    def is_flushed(self) -> bool:
+        """Every row so far is written."""
+        return not self._rows
+
     def tick(self) -> None:
         """
         Write what is due; cheap, called while bytes move.

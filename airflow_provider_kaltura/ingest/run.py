@@ -15,26 +15,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from airflow_provider_kaltura.ingest.errors import KeyCollisionError
+from airflow_provider_kaltura.ingest.fetch import Fetcher
 from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
 from airflow_provider_kaltura.ingest.manifest_row import describes
-from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM, METADATA_FLAVOR, METADATA_VERSION, Outcome
-from airflow_provider_kaltura.ingest.standing import Recorded, decide, has_recorded_bytes
-from airflow_provider_kaltura.transfer.copy import copy
+from airflow_provider_kaltura.ingest.models import Outcome
+from airflow_provider_kaltura.ingest.partial_settle import Unsettled
+from airflow_provider_kaltura.ingest.standing import Recorded, by_metadata, decide, has_recorded_bytes, is_ours
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
-from airflow_provider_kaltura.transfer.plan import part_bytes_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from airflow_provider_kaltura.ingest.fetch import Fetched
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
-    from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
-    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source, Upload
+    from airflow_provider_kaltura.ingest.models import AssetJob, OutcomeName, RunOptions, Verified
+    from airflow_provider_kaltura.ingest.partial_claim import Claim
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source
 
 log = logging.getLogger(__name__)
 
 # Up to this many jobs the names are compared before the first byte, and only their manifest rows are kept in memory.
 _SMALL_PLAN: Final = 10_000
+_SECOND_TRY: Final = 2
 
 
 class JobProgress(Protocol):
@@ -57,8 +60,9 @@ def run(
     Carry out a plan, lazily, one outcome per job in the plan's order.
 
     A job that fails gives an outcome ``failed`` with its error, and the next one begins. Interruptions (Ctrl-C, the
-    timeout of a task, SIGTERM where it raises) leave nothing of the file under way and go on to the caller. What stands
-    is in the manifest at the latest when the iterator ends or is closed.
+    timeout of a task, SIGTERM where it raises) go on to the caller and leave nothing of the file under way but what a
+    later try goes on with (see ``resume_above_bytes``). What stands is in the manifest at the latest when the iterator
+    ends or is closed.
 
     :param plan: The jobs; a list or tuple is checked for equal names before the first byte.
     :param lake: Where they go.
@@ -113,6 +117,13 @@ class _Run:
     paths: frozenset[str] | None = None
     manifest: Manifest | None = None
     claimed: dict[str, str] = field(default_factory=dict)
+    unfinished: list[Claim] = field(default_factory=list)
+    fetcher: Fetcher = field(init=False)
+    unsettled: Unsettled = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fetcher = Fetcher(self.lake, self.options)
+        self.unsettled = Unsettled(self.lake, self.options)
 
     def claim(self, job: AssetJob) -> None:
         owner = self.claimed.setdefault(job.key, job.asset_id)
@@ -125,11 +136,14 @@ class _Run:
                 outcome = self.outcome_of(job)
                 if outcome.outcome != "skipped":
                     self._record(outcome)
+                self._finish_claims()
                 yield outcome
         except BaseException:
             self.writer.flush_quietly()
+            self._finish_claims()
             raise
         self.writer.flush()
+        self._finish_claims()
 
     def _record(self, outcome: Outcome) -> None:
         if self.manifest is None:
@@ -174,29 +188,46 @@ class _Run:
         else:
             wanted = job.size_bytes
         stat = self.lake.store.stat(job.key)
+        unsettled = stat is not None and self.unsettled.has(job, wanted)
+        settled = self.unsettled.settle(job, wanted, stat) if stat is not None and unsettled else None
+        if settled is not None:
+            return self._landed(job, settled, "downloaded", started)
         recorded = self._recorded(job, stat, wanted)
         standing = None if stat is None else stat.size_bytes
-        incomplete = self.lake.may_lose_files or (
-            self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key))
+        incomplete = (
+            unsettled
+            or self.lake.may_lose_files
+            or (self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key)))
         )
         decision = decide(self.options.if_exists, standing, recorded, wanted, is_record_incomplete=incomplete)
         if decision == "refuse":
             raise TargetExistsError("something stands there already, and if_exists is 'fail'", job.key)
         if stat is None or decision == "fetch":
             return self._fetch(job, source or self.open_source(job), stat, started)
-        return _left_alone(job, stat, recorded, started)
+        outcome = _left_alone(job, stat, recorded, started)
+        if outcome.outcome == "skipped":
+            self._record_again(outcome, stat)
+        return outcome
+
+    def _record_again(self, outcome: Outcome, stat: ObjectStat) -> None:
+        """
+        Write the row of a file that tells by its metadata what it is, should a kill have come before its row.
+
+        Only where the manifest is known anyway, or in a task's later tries: reading it costs more than a skip.
+        """
+        if not is_ours(stat) or (self.manifest is None and self.options.try_number < _SECOND_TRY):
+            return
+        row = self._read_manifest().standing(outcome.job.key, stat.version_tag)
+        if row is None or row.version_tag != stat.version_tag or not describes(row, outcome.job):
+            verified: Verified = "length" if outcome.job.size_bytes is None else "full"
+            landed = replace(outcome, outcome="downloaded", verified=verified, version_tag=stat.version_tag)
+            self._record(landed)
 
     def _recorded(self, job: AssetJob, stat: ObjectStat | None, wanted_bytes: int) -> Recorded | None:
         if stat is None or self.options.if_exists != "skip":
             return None
-        metadata = stat.metadata or {}
-        if METADATA_FLAVOR in metadata and METADATA_VERSION in metadata:
-            # Metadata comes into being with the object: what it says is about all of its bytes.
-            return Recorded(
-                is_same_asset=(metadata[METADATA_FLAVOR], metadata[METADATA_VERSION]) == (job.asset_id, job.version),
-                size_bytes=stat.size_bytes,
-                checksum=metadata.get(METADATA_CHECKSUM),
-            )
+        if is_ours(stat):
+            return by_metadata(job, stat)
         row = self._read_manifest().standing(job.key, stat.version_tag)
         if row is None:
             return None
@@ -236,36 +267,31 @@ class _Run:
         return self.manifest
 
     def _fetch(self, job: AssetJob, source: Source, stat: ObjectStat | None, started: float) -> Outcome:
-        size_bytes = source.size_bytes if job.size_bytes is None else job.size_bytes
-        part_bytes = part_bytes_for(size_bytes, self.lake.sink.capabilities)
-        attributes = self.options.store.apply(job.attributes)
-        upload = self.lake.sink.begin(job.key, size_bytes=size_bytes, part_bytes=part_bytes, attributes=attributes)
-        try:
-            result = copy(
-                source,
-                upload,
-                size_bytes=size_bytes,
-                part_bytes=part_bytes,
-                checksum=self.options.checksum,
-                progress=partial(self._advance, job),
-            )
-            if job.confirm is not None:
-                job.confirm()
-            stands = upload.commit(if_absent=self.options.if_exists == "fail", checksum=result.checksum)
-        except BaseException:
-            _discard(upload)
-            raise
+        found = self.fetcher.fetch(job, source, progress=partial(self._advance, job))
+        return self._landed(job, found, "downloaded" if stat is None else "replaced", started)
+
+    def _landed(self, job: AssetJob, found: Fetched, outcome: OutcomeName, started: float) -> Outcome:
+        if found.claim is not None:
+            self.unfinished.append(found.claim)
         return Outcome(
             job=job,
-            outcome="downloaded" if stat is None else "replaced",
-            size_bytes=size_bytes,
-            checksum=result.checksum,
+            outcome=outcome,
+            size_bytes=found.size_bytes,
+            checksum=found.checksum if self.options.checksum != "none" else None,
             verified="length" if job.size_bytes is None else "full",
-            fetched_bytes=result.fetched_bytes,
-            requests=result.requests,
+            fetched_bytes=found.fetched_bytes,
+            requests=found.requests,
             seconds=time.monotonic() - started,
-            version_tag=stands.version_tag,
+            version_tag=found.stat.version_tag,
         )
+
+    def _finish_claims(self) -> None:
+        """Remove the records of files whose rows are written: without a row, a record alone tells what a file is."""
+        if self.unfinished:
+            self.writer.flush_quietly()
+        if self.unfinished and self.writer.is_flushed:
+            while self.unfinished:
+                self.unfinished.pop().finish()
 
     def _advance(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
         self.writer.tick()
@@ -279,13 +305,6 @@ class _LakeError(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__(cause)
         self.cause = cause
-
-
-def _discard(upload: Upload) -> None:
-    try:
-        upload.discard()
-    except Exception:
-        log.warning("What was under way can't be removed; it has no final name", exc_info=True)
 
 
 def _left_alone(job: AssetJob, stat: ObjectStat, recorded: Recorded | None, started: float) -> Outcome:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError, UploadStateError, UploadTakenError
 from airflow_provider_kaltura.transfer.keys import is_partial_name, next_partial_name, partial_name, split_key
 from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named
-from airflow_provider_kaltura.transfer.local_store import remove
+from airflow_provider_kaltura.transfer.local_store import exclusive, remove
+from airflow_provider_kaltura.transfer.plan import part_count
 from airflow_provider_kaltura.transfer.protocols import Leftover
 
 if TYPE_CHECKING:
@@ -71,9 +72,13 @@ def recorded_parts(state: JsonObject, key: str) -> dict[int, int]:
     :raises UploadStateError: They can't be read.
     """
     try:
-        return {int(index): int(value, 16) for index, value in state["parts"].items()}
+        parts = {int(index): int(value, 16) for index, value in state["parts"].items()}
+        count = part_count(state["size_bytes"], state["part_bytes"])
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise UploadStateError("the recorded parts can't be read", key) from error
+    if any(not 0 <= index < count for index in parts):
+        raise UploadStateError("a part is recorded that the file doesn't have", key)
+    return parts
 
 
 def take_over(folder: int, recorded: str) -> str:
@@ -94,8 +99,11 @@ def take_over(folder: int, recorded: str) -> str:
             name = following
             continue
         try:
-            lock(descriptor, exclusive=True)
-            os.rename(name, following, src_dir_fd=folder, dst_dir_fd=folder)
+            lock(descriptor, alone=True)
+            # Under the folder's lock, so that nobody commits the file between looking at its name and giving it away.
+            with exclusive(folder):
+                _require_only_name(folder, name, descriptor)
+                os.rename(name, following, src_dir_fd=folder, dst_dir_fd=folder)
         except FileNotFoundError:
             name = following
         else:
@@ -105,15 +113,23 @@ def take_over(folder: int, recorded: str) -> str:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-def lock(descriptor: int, *, exclusive: bool) -> None:
+def _require_only_name(folder: int, name: str, descriptor: int) -> None:
+    """Refuse a file that has its final name as well: what would be put there would be seen at once."""
+    if os.fstat(descriptor).st_nlink > 1:
+        # A kill came between the two steps of giving the name where nothing may be replaced.
+        remove(folder, name)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def lock(descriptor: int, *, alone: bool) -> None:
     """
     Keep those who write to a temporary file apart from those who take it over; nothing where there are no locks.
 
     :param descriptor: Of the file; closing it gives the lock up.
-    :param exclusive: For taking over.
+    :param alone: For taking over.
     """
     with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
 
 def unlock(descriptor: int) -> None:

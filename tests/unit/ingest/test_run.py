@@ -199,7 +199,8 @@ def test_checksum_of_the_way_is_given_to_the_sink(lake):
 
     lake.sink.begin = spying
     outcome = run_one(job("a", 5), lake, OPTIONS, open_source=Sources(a=b"12345"))
-    assert asked == [{"if_absent": False, "checksum": outcome.checksum}]
+    kept = {"kaltura-checksum": outcome.checksum}
+    assert asked == [{"if_absent": False, "checksum": outcome.checksum, "metadata": kept}]
 
 
 @pytest.mark.parametrize("wrong", [{"if_exists": "replace"}, {"checksum": "md5"}])

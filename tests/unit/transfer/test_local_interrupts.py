@@ -33,7 +33,7 @@ class Interrupter:
         sys.settrace(self.before)
 
     def _call(self, frame, _event, _argument):
-        if Path(frame.f_code.co_filename).name not in {"local_sink.py", "local_paths.py"}:
+        if Path(frame.f_code.co_filename).name not in {"local_sink.py", "local_upload.py", "local_paths.py"}:
             return None
         frame.f_trace_opcodes = True
         return self._step

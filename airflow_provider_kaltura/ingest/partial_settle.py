@@ -1,0 +1,77 @@
+"""A file that stands although nothing says so: its try was killed between the commit and the manifest's row."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_kaltura.ingest.fetch import Fetched
+from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, is_partial_key, is_recorded, partial_key
+from airflow_provider_kaltura.ingest.partial_claim import Claim, discard_recorded, read_partial
+from airflow_provider_kaltura.ingest.standing import has_bytes, sha256_of_proved
+
+if TYPE_CHECKING:
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Unsettled:
+    """
+    The records that a run finds, listed once and only when a file stands that may have one.
+
+    :param lake: Where they are.
+    :param options: Which files have one.
+    """
+
+    lake: Lake
+    options: RunOptions
+    _names: frozenset[str] | None = field(default=None, init=False)
+
+    def has(self, job: AssetJob, size_bytes: int) -> bool:
+        """
+        Tell whether an earlier try has left a record of a job.
+
+        :param job: The job.
+        :param size_bytes: Its length.
+        :returns: True when it has; what stands is then not adopted by its length alone.
+        :raises SinkError: The records can't be listed.
+        """
+        if not is_recorded(job, size_bytes, self.lake.sink.capabilities, self.options):
+            return False
+        if self._names is None:
+            stats = self.lake.store.list(f"{PARTIAL_FOLDER}/")
+            self._names = frozenset(stat.key for stat in stats if is_partial_key(stat.key))
+        return partial_key(job) in self._names
+
+    def settle(self, job: AssetJob, size_bytes: int, stat: ObjectStat) -> Fetched | None:
+        """
+        Prove that what stands is what an earlier try had proved and was about to commit.
+
+        :param job: The job.
+        :param size_bytes: Its length.
+        :param stat: What stands.
+        :returns: The file as that try would have told it, with nothing fetched; None when it is not proved.
+        :raises SinkError: The place can't be read.
+        """
+        name = partial_key(job)
+        found = read_partial(self.lake.store, name)
+        if found is None or found.partial is None:
+            return None
+        record = found.partial
+        if not record.is_committing or not record.is_for(job, size_bytes):
+            return None
+        if not has_bytes(self.lake.store, stat, size_bytes, record.checksum):
+            return None
+        log.info("%s stands as an earlier try has proved it", job.path)
+        discard_recorded(self.lake.sink, record)
+        held = Claim(self.lake, record, name, found.stat.version_tag, time.time)
+        checksum = record.checksum
+        if self.options.checksum == "sha256" and not (checksum or "").startswith("sha256:"):
+            checksum = sha256_of_proved(self.lake.store, stat, checksum)
+        return Fetched(size_bytes=size_bytes, checksum=checksum, stat=stat, claim=held)
