@@ -7,7 +7,7 @@ PY := .venv/bin/python
 PY211 := .venv-2.11/bin/python
 SOURCES := airflow_provider_kaltura example_dags tests scripts
 
-.PHONY: help venv check test test-all demo sandbox lock format clean
+.PHONY: help venv system-packages check test test-all demo sandbox lock format clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -55,8 +55,11 @@ check: .venv/.ready ## Lint, types, layers, docstrings, unit tests (<= 3 minutes
 	  $(PY) -m pytest -q -m "not all" tests/unit --ignore=tests/unit/airflow --ignore=tests/unit/docs; status=$$?; \
 	  wait $$half || status=1; cat .test-runs/half.log; exit $$status
 
-test: check .venv-2.11/.ready ## Everything that a change must pass, on both Airflow versions (<= 20 minutes)
-	$(PY) -m pytest -q -m "not all" tests/sandbox tests/dags
+system-packages: ## Install what the tests need from the system (sshd), or say which command does
+	@bash scripts/system_packages.sh
+
+test: check .venv-2.11/.ready system-packages ## What a change must pass, on both Airflow versions (<= 20 minutes)
+	$(PY) -m pytest -q -m "not all" tests/sandbox tests/stores tests/kills tests/dags
 	$(PY211) -m pytest -q -m "not all" tests/unit tests/dags
 	$(PY) -m pytest -q -m "not all" tests/e2e
 

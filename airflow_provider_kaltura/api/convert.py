@@ -24,6 +24,14 @@ def entry_of(item: Any) -> Entry:
         media_type=number(getattr(item, "mediaType", None)),
         reference_id=text(item.referenceId) or None,
         access_control_id=number(item.accessControlId),
+        description=text(item.description),
+        user_id=text(item.userId),
+        creator_id=text(item.creatorId),
+        tags=_parts(item.tags),
+        categories=_parts(item.categories),
+        duration_ms=number(getattr(item, "msDuration", None)),
+        parent_entry_id=text(item.parentEntryId) or None,
+        last_played_at=moment(getattr(item, "lastPlayedAt", None)),
         replaced_entry_id=text(item.replacedEntryId) or None,
         moderation_status=number(item.moderationStatus),
         created_at=moment(item.createdAt),
@@ -51,7 +59,7 @@ def flavor_of(item: Any) -> FlavorAsset:
         height=_count(item.height),
         bitrate_kbps=_count(item.bitrate),
         file_ext=text(item.fileExt),
-        tags=tuple(tag.strip() for tag in text(item.tags).split(",") if tag.strip()),
+        tags=_parts(item.tags),
         is_original=item.isOriginal is True,
         description=text(item.description),
         updated_at=moment(item.updatedAt),
@@ -101,6 +109,10 @@ def _plain(value: Any) -> Any:
     if value is NotImplemented:
         return None
     return value.getValue() if hasattr(value, "getValue") else value
+
+
+def _parts(value: Any) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text(value).split(",") if part.strip())
 
 
 def _count(value: Any) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from airflow_provider_kaltura.api.config import ClientConfig
+    from airflow_provider_kaltura.api.queries import EntryQuery
     from airflow_provider_kaltura.api.runtime import Runtime
 
 # In-lists are cut silently after 500 values, pages after 500 objects (recorded cases lists.idIn_501, lists.bulk_501).
@@ -87,6 +88,18 @@ class KalturaApi:
         for chunk in _chunks(wanted, _CHUNK):
             _keep_entries(self.runtime.shared_client().baseEntry.getByIds(",".join(chunk)), found)
         return {entry_id: found[entry_id] for entry_id in wanted if entry_id in found}
+
+    def list_entries(self, query: EntryQuery) -> Iterator[Entry]:
+        """
+        List entries past Kaltura's window of 10,000; see :func:`~airflow_provider_kaltura.api.entries.list_entries`.
+
+        :param query: Which entries.
+        :returns: Each once, in order of the query's time, in constant memory.
+        :raises InvalidRequestError: The query has a field or value that can't be; nothing was sent.
+        """
+        from airflow_provider_kaltura.api.entries import list_entries  # noqa: PLC0415 - with the client
+
+        return list_entries(self.runtime, query)
 
     def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
         """

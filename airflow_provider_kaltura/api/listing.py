@@ -34,7 +34,9 @@ _OTHER: Final[dict[TimeKey, TimeKey]] = {"createdAt": "updatedAt", "updatedAt": 
 class Listed(Protocol):
     """What a walk needs to know of an object."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """Its id, unique within the account."""
 
 
 T = TypeVar("T", bound=Listed)

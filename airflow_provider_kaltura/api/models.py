@@ -42,6 +42,14 @@ class Entry:
     media_type: int | None = None
     reference_id: str | None = None
     access_control_id: int | None = None
+    description: str = ""
+    user_id: str = ""
+    creator_id: str = ""
+    tags: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    duration_ms: int | None = None
+    parent_entry_id: str | None = None
+    last_played_at: datetime | None = None
     replaced_entry_id: str | None = None
     moderation_status: int | None = None
     created_at: datetime | None = None

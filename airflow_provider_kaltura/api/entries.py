@@ -1,0 +1,62 @@
+"""List the entries of an account: a query, checked, walked past the window of 10,000."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_kaltura.api.convert import entry_of
+from airflow_provider_kaltura.api.errors import KalturaTransportError
+from airflow_provider_kaltura.api.filters import check_filter
+from airflow_provider_kaltura.api.listing import PAGE_SIZE, TimeKey, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_kaltura.api.listing import Filter
+    from airflow_provider_kaltura.api.models import Entry
+    from airflow_provider_kaltura.api.queries import EntryQuery
+    from airflow_provider_kaltura.api.runtime import Runtime
+
+_TIMES: Final = {"createdAt": "created_at", "updatedAt": "updated_at"}
+
+
+def list_entries(runtime: Runtime, query: EntryQuery) -> Iterator[Entry]:
+    """
+    Walk ``media.list``.
+
+    :param runtime: Of the connection.
+    :param query: Which entries; checked before anything is sent.
+    :returns: Each entry once, in order of the query's time, page by page.
+    :raises InvalidRequestError: The query has a field or value that can't be.
+    :raises TooManyMatchesError: A second holds more entries than can be told apart.
+    """
+    from KalturaClient.Plugins.Core import (  # noqa: PLC0415 - heavy
+        KalturaEntryModerationStatus,
+        KalturaEntryStatus,
+        KalturaFilterPager,
+        KalturaMediaEntryFilter,
+    )
+
+    fields = query.fields(_values(KalturaEntryStatus), _values(KalturaEntryModerationStatus))
+    window, wanted = query.window(check_filter(fields, KalturaMediaEntryFilter))
+
+    def fetch(given: Filter) -> list[Entry]:
+        answer = runtime.shared_client().media.list(KalturaMediaEntryFilter(**given), KalturaFilterPager(PAGE_SIZE, 1))
+        objects = getattr(answer, "objects", None)
+        page = [entry_of(item) for item in objects] if isinstance(objects, list) else []
+        if len(page) > PAGE_SIZE:
+            raise KalturaTransportError(f"media.list answered {len(page)} entries to a page of {PAGE_SIZE}.", "PAGE")
+        return page
+
+    return walk(fetch, _seconds, window, wanted)
+
+
+def _seconds(entry: Entry, key: TimeKey) -> int:
+    moment = getattr(entry, _TIMES[key])
+    if moment is None:
+        raise KalturaTransportError(f"media.list answered entry {entry.id} without {key}.", "NO_TIME")
+    return int(moment.timestamp())
+
+
+def _values(kind: Any) -> tuple[str, ...]:
+    return tuple(str(value) for name, value in vars(kind).items() if name.isupper())
