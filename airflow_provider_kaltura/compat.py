@@ -6,6 +6,7 @@ Names come from common-compat, which takes ``airflow.sdk`` where it exists and A
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
@@ -45,6 +46,7 @@ __all__ = [
     "is_control_flow",
     "is_deferral_timeout",
     "mask_secret",
+    "object_storage",
     "poke_until_done",
     "task_identity",
 ]
@@ -103,3 +105,27 @@ def task_identity(context: Context) -> dict[str, Any]:
         "map_index": int(instance.map_index if instance.map_index is not None else -1),
         "try_number": int(instance.try_number),
     }
+
+
+class _ObjectStorage:
+    """Airflow's file systems, wherever this version keeps them; nothing of them is imported before."""
+
+    def __init__(self) -> None:
+        try:
+            paths, self._registry = import_module("airflow.sdk.io"), import_module("airflow.sdk.io.fs")
+        except ModuleNotFoundError:  # 2.11
+            paths, self._registry = import_module("airflow.io.path"), import_module("airflow.io")
+        self.ObjectStoragePath: Any = paths.ObjectStoragePath
+
+    def get_fs(self, scheme: str, conn_id: str | None, storage_options: dict[str, Any]) -> Any:
+        """Make a file system that nobody else has; ValueError where no provider has such a scheme."""
+        return self._registry.get_fs(scheme, conn_id, storage_options)
+
+    def schemes(self) -> list[str]:
+        """List the schemes that providers have registered; empty where this version hides them."""
+        return sorted(getattr(self._registry, "_register_filesystems", dict)())
+
+
+def object_storage() -> _ObjectStorage:
+    """Give Airflow's file systems."""
+    return _ObjectStorage()
