@@ -11,7 +11,8 @@ What leaves a hook, operator, sensor or trigger, and the one table that maps low
         └── KalturaPermanentError      retrying can't help (an AirflowFailException as well: not retried)
             ├── KalturaConnectionError the connection's settings, its secret or its rights
             ├── KalturaArgumentError   an argument of the task
-            └── KalturaNoFlavorError   no flavor of the entry can ever meet the task's preferences
+            ├── KalturaNoFlavorError   no flavor of the entry can ever meet the task's preferences
+            └── KalturaVerifyError     what stands in a lake is not what its manifest says
 
 All are AirflowExceptions, since Airflow honours ``soft_fail`` after a deferral for these only.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "KalturaPermanentError",
     "KalturaProviderError",
     "KalturaTransferFailedError",
+    "KalturaVerifyError",
     "KalturaWaitTimeoutError",
     "airflow_errors",
     "to_airflow",
@@ -96,6 +98,10 @@ class KalturaArgumentError(KalturaPermanentError):
 
 class KalturaNoFlavorError(KalturaPermanentError):
     """No flavor of the entry can ever meet the task's preferences."""
+
+
+class KalturaVerifyError(KalturaPermanentError):
+    """What stands in a lake is not what its manifest says: files are missing, or have other bytes."""
 
 
 # One line per class, bases included: a test fails when a lower error is missing here.

@@ -26,7 +26,9 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
         "hooks": [_modules("airflow_provider_kaltura.hooks.kaltura")],
-        "operators": [_modules("airflow_provider_kaltura.operators.kaltura")],
+        "operators": [
+            _modules("airflow_provider_kaltura.operators.kaltura", "airflow_provider_kaltura.operators.storage")
+        ],
         "sensors": [_modules("airflow_provider_kaltura.sensors.kaltura")],
         "triggers": [_modules("airflow_provider_kaltura.triggers.kaltura")],
         "connection-types": [
@@ -41,8 +43,8 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _modules(name: str) -> dict[str, Any]:
-    return {"integration-name": "Kaltura", "python-modules": [name]}
+def _modules(*names: str) -> dict[str, Any]:
+    return {"integration-name": "Kaltura", "python-modules": list(names)}
 
 
 def _standard_fields() -> dict[str, Any]:

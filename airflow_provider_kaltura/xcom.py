@@ -6,15 +6,33 @@ TypedDicts, since dataclasses do not come back from XCom by default.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+import json
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_provider_kaltura.api.models import Entry, FlavorAsset
     from airflow_provider_kaltura.ingest.models import Outcome, OutcomeName, Verified
+    from airflow_provider_kaltura.ingest.verify_report import Finding, FindingKind, Level, VerifyReport
 
-__all__ = ["DownloadResult", "DownloadUrl", "FlavorInfo", "UrlInXCom", "download_result", "download_url", "flavor_info"]
+__all__ = [
+    "DownloadResult",
+    "DownloadUrl",
+    "FindingInfo",
+    "FlavorInfo",
+    "UrlInXCom",
+    "VerifyResult",
+    "download_result",
+    "download_url",
+    "flavor_info",
+    "verify_result",
+]
 
 UrlInXCom = Literal["plain", "signed", "none"]
+
+# What a verification's examples may take of an XCom, in bytes of JSON.
+_MOST_EXAMPLE_BYTES: Final = 12_000
 
 
 class FlavorInfo(TypedDict):
@@ -77,6 +95,54 @@ class DownloadResult(TypedDict):
     seconds: float
 
 
+class FindingInfo(TypedDict):
+    """One thing that is not as the manifest says: ``path`` is below the root, ``kind`` one of ``VerifyResult``'s."""
+
+    kind: FindingKind
+    path: str
+    entryId: str | None
+    assetId: str | None
+    expected: str | int | None
+    found: str | int | None
+
+
+class VerifyResult(TypedDict):
+    """
+    What a verification found, at most 16 KB.
+
+    ``sound`` is False when a file is missing, has another length or checksum, or can't be read; the other findings are
+    told and are no damage. ``files`` and ``size`` are recorded files and bytes, ``provedByStore``, ``provedByReading``
+    and ``lengthOnly`` say how they were looked at. ``leftovers`` counts uploads without a final name, None where the
+    store doesn't say. ``examples`` are a few findings, damage first; all of them stand in the file ``report``.
+    """
+
+    root: str
+    level: Level
+    sound: bool
+    files: int
+    size: int
+    missing: int
+    wrongLength: int
+    wrongChecksum: int
+    unreadable: int
+    unknown: int
+    retagged: int
+    changed: int
+    gone: int
+    asked: int
+    notAsked: int
+    provedByStore: int
+    provedByReading: int
+    lengthOnly: int
+    readBytes: int
+    leftovers: int | None
+    leftoverBytes: int
+    unreadableLines: int
+    examples: list[FindingInfo]
+    report: str | None
+    seconds: float
+
+
 def flavor_info(entry: Entry, asset: FlavorAsset) -> FlavorInfo:
     """
     Describe a flavor asset.
@@ -136,3 +202,61 @@ def download_result(outcome: Outcome) -> DownloadResult:
         "requests": outcome.requests,
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def verify_result(report: VerifyReport) -> VerifyResult:
+    """
+    Describe what a verification found.
+
+    :param report: It.
+    :returns: Plain JSON.
+    """
+    counts = report.counts
+    return {
+        "root": report.root,
+        "level": report.level,
+        "sound": report.is_sound,
+        "files": report.files,
+        "size": report.size_bytes,
+        "missing": counts["missing"],
+        "wrongLength": counts["wrong_length"],
+        "wrongChecksum": counts["wrong_checksum"],
+        "unreadable": counts["unreadable"],
+        "unknown": counts["unknown"],
+        "retagged": counts["retagged"],
+        "changed": counts["changed"],
+        "gone": counts["gone"],
+        "asked": report.asked,
+        "notAsked": report.not_asked,
+        "provedByStore": report.proved_by_store,
+        "provedByReading": report.proved_by_reading,
+        "lengthOnly": report.length_only,
+        "readBytes": report.read_bytes,
+        "leftovers": report.leftovers,
+        "leftoverBytes": report.leftover_bytes,
+        "unreadableLines": report.unreadable_lines,
+        "examples": _examples(finding for kept in report.examples.values() for finding in kept),
+        "report": report.report_path,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _examples(findings: Iterable[Finding]) -> list[FindingInfo]:
+    examples: list[FindingInfo] = []
+    left_bytes = _MOST_EXAMPLE_BYTES
+    for finding in findings:
+        left_bytes -= len(json.dumps(finding.to_dict()))
+        if left_bytes < 0:
+            break
+        examples.append(
+            {
+                "kind": finding.kind,
+                # Names that are no text can be listed, but not written into a database.
+                "path": finding.path.encode("utf-8", "backslashreplace").decode(),
+                "entryId": finding.entry_id,
+                "assetId": finding.asset_id,
+                "expected": finding.expected,
+                "found": finding.found,
+            }
+        )
+    return examples

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from airflow_provider_kaltura.compat import BaseOperator, task_identity
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
-from airflow_provider_kaltura.ingest.models import ChecksumName, IfExists, RunOptions
-from airflow_provider_kaltura.operators._arguments import check_choice, check_text, only_one_of
+from airflow_provider_kaltura.ingest.models import MAX_CONNECTIONS, ChecksumName, IfExists, RunOptions
+from airflow_provider_kaltura.operators._arguments import (
+    as_connection_id,
+    as_number,
+    as_store_options,
+    as_switch,
+    check_choice,
+    check_text,
+    only_one_of,
+)
 from airflow_provider_kaltura.operators._progress import ProgressLog, in_units
 from airflow_provider_kaltura.xcom import UrlInXCom, download_result, download_url
 
@@ -104,8 +113,10 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     Download one flavor, proved byte by byte, into storage.
 
     Nothing stands under the final name before all of it is there. Give exactly one of ``entry_id`` and ``download``.
+    A task that was killed is gone on with by its retry, or by any later task with the same destination.
 
-    :param destination: (templated) Where the file goes: an absolute path or a URL. Placeholders in single braces are
+    :param destination: (templated) Where the file goes: an absolute path or a URL such as ``s3://bucket/…``,
+        ``gs://…``, ``abfs://…``, or whatever Airflow's ObjectStoragePath opens. Placeholders in single braces are
         filled after Jinja: ``{entryId}``, ``{entryName}``, ``{flavorId}``, ``{format}``, ``{createdAt:%Y/%m}`` and
         more; a destination that ends in ``/`` gets ``{entryId}/{flavorId}.{format}``.
     :param entry_id: (templated) The entry.
@@ -118,6 +129,17 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param checksum: (templated) ``"crc64nvme"``, ``"sha256"`` or ``"none"``.
     :param state_root: (templated) Where the lake's state is kept; by default the destination up to its first
         placeholder.
+    :param storage_conn_id: (templated) The connection to the storage, where the destination names none before ``@``;
+        without either the machine's own credentials are used.
+    :param store_options: (templated) What the store shall keep beside the bytes, as a dict or as JSON:
+        ``storage_class``, ``sse``, ``kms_key``, ``acl``, ``content_type``, ``content_disposition``, ``metadata``,
+        ``tags``. One that this kind of store can't keep is an error before anything moves.
+    :param max_bytes: (templated) A file longer than this is not begun; None for any length.
+    :param max_bytes_per_second: (templated) Fetch no faster than this, over all connections; None for no limit.
+    :param max_connections: (templated) Most connections to the media server, 1 to 8; more than one only where each
+        gives little.
+    :param resume: (templated) Keep what a killed task has stored of a file above 64 MiB, so that the next try goes on
+        with it. False keeps nothing.
     :param kaltura_conn_id: (templated) The connection to Kaltura.
     :param **kwargs: Arguments of every operator.
     """
@@ -130,9 +152,15 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         "if_exists",
         "checksum",
         "state_root",
+        "storage_conn_id",
+        "store_options",
+        "max_bytes",
+        "max_bytes_per_second",
+        "max_connections",
+        "resume",
         "kaltura_conn_id",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"download": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"download": "json", "store_options": "json"}
     ui_color = "#dcfce7"
 
     def __init__(
@@ -145,6 +173,12 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         if_exists: IfExists | str = "skip",
         checksum: ChecksumName | str = "crc64nvme",
         state_root: str | None = None,
+        storage_conn_id: str | None = None,
+        store_options: dict[str, Any] | str | None = None,
+        max_bytes: int | str | None = None,
+        max_bytes_per_second: int | str | None = None,
+        max_connections: int | str = MAX_CONNECTIONS,
+        resume: bool | str = True,
         kaltura_conn_id: str = KalturaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -156,6 +190,12 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         self.if_exists = if_exists
         self.checksum = checksum
         self.state_root = state_root
+        self.storage_conn_id = storage_conn_id
+        self.store_options = store_options
+        self.max_bytes = max_bytes
+        self.max_bytes_per_second = max_bytes_per_second
+        self.max_connections = max_connections
+        self.resume = resume
         self.kaltura_conn_id = kaltura_conn_id
 
     @cached_property
@@ -180,17 +220,18 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see above
 
         options = self._options(context)
+        storage_conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
         with airflow_errors(self.kaltura_conn_id):
             destination = Destination.parse(
                 check_text("destination", self.destination),
                 state_root=check_text("state_root", self.state_root) if self.state_root else None,
             )
+            # Before Kaltura is asked: what is wrong with the storage's arguments is told first.
+            lake = open_lake(destination.root, conn_id=storage_conn_id, options=options.store)
             job, config = self._plan(destination)
             self.log.info("Flavor %s of entry %s goes to %s", job.asset_id, job.entry_id or "unknown", job.path)
             with HttpSources.of(config) as sources:
-                outcome = run_one(
-                    job, open_lake(destination.root), options, progress=ProgressLog(self.log.info), open_source=sources
-                )
+                outcome = run_one(job, lake, options, progress=ProgressLog(self.log.info), open_source=sources)
         self.log.info(
             "Flavor %s: %s, %s, %s fetched in %.1f s, checksum %s",
             job.asset_id,
@@ -205,9 +246,18 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     def _options(self, context: Context) -> RunOptions:
         check_choice("if_exists", self.if_exists, get_args(IfExists))
         check_choice("checksum", self.checksum, get_args(ChecksumName))
+        connections = as_number("max_connections", self.max_connections, most=MAX_CONNECTIONS)
+        limits: dict[str, Any] = {} if connections is None else {"max_connections": connections}
+        if not as_switch("resume", self.resume):
+            # No file is longer than this.
+            limits["resume_above_bytes"] = sys.maxsize
         return RunOptions(
             if_exists=cast("IfExists", self.if_exists),
             checksum=cast("ChecksumName", self.checksum),
+            store=as_store_options(self.store_options),
+            max_bytes=as_number("max_bytes", self.max_bytes),
+            max_bytes_per_second=as_number("max_bytes_per_second", self.max_bytes_per_second),
+            **limits,
             **task_identity(context),
         )
 

@@ -17,7 +17,11 @@ from airflow_provider_kaltura.exceptions import (
     KalturaNotReadyError,
     KalturaPermanentError,
 )
-from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator, KalturaGetDownloadUrlOperator
+from airflow_provider_kaltura.operators import (
+    KalturaDownloadToStorageOperator,
+    KalturaGetDownloadUrlOperator,
+    KalturaVerifyStorageOperator,
+)
 from airflow_provider_kaltura.sandbox import lifecycle, small
 from airflow_provider_kaltura.sandbox.library import FLAVOR, StoredFile
 from airflow_provider_kaltura.sensors import KalturaFlavorReadySensor
@@ -279,7 +283,7 @@ def test_if_exists_fail_is_permanent(tmp_path):
         ({"entry_id": small.READY, "checksum": "md5"}, ["checksum", "'crc64nvme'", "'sha256'", "'none'"]),
         ({"entry_id": small.READY, "destination": "/lake/{entry_id}"}, ["entry_id", "{entryId}", "{updatedAt}"]),
         ({"entry_id": small.READY, "destination": "lake/a.mp4"}, ["absolute"]),
-        ({"entry_id": small.READY, "destination": "s3://bucket/a.mp4"}, ["s3://"]),
+        ({"entry_id": small.READY, "destination": "s3://key:word@bucket/a.mp4"}, ["connection", "never a password"]),
         ({"download": [{"flavorId": SOURCE}, {"flavorId": SOURCE}]}, ["download", "list"]),
         ({"download": "ftp://example.org/a.mp4"}, ["http"]),
         ({"download": {"entryId": small.READY}}, ["flavorId"]),
@@ -300,7 +304,12 @@ def test_download_operator_refuses_with_a_helpful_message(tmp_path, arguments, w
     assert all(word in str(caught.value) for word in words)
 
 
-OPERATORS = [KalturaGetDownloadUrlOperator, KalturaDownloadToStorageOperator, KalturaFlavorReadySensor]
+OPERATORS = [
+    KalturaGetDownloadUrlOperator,
+    KalturaDownloadToStorageOperator,
+    KalturaVerifyStorageOperator,
+    KalturaFlavorReadySensor,
+]
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -380,7 +380,7 @@ def test_reading_keeps_to_its_rate(local):
 @pytest.mark.parametrize("arguments", [{"level": "md5"}, {"level": None}, {"max_bytes_per_second": 0}])
 def test_arguments_that_mean_nothing_are_refused(local, arguments):
     """Which of them it is stands in the message."""
-    with pytest.raises(ValueError, match="level is one of|a rate is at least 1"):
+    with pytest.raises(ValueError, match=r"level is one of|a rate is at least 1"):
         verify(local, **arguments)
 
 

@@ -1,0 +1,170 @@
+"""Take care of what stands in storage: verify it, and clean up what uploads have left."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from airflow_provider_kaltura.compat import BaseOperator
+from airflow_provider_kaltura.exceptions import KalturaArgumentError, KalturaVerifyError, airflow_errors
+from airflow_provider_kaltura.hooks.kaltura import KalturaHook
+from airflow_provider_kaltura.ingest.verify_report import Level
+from airflow_provider_kaltura.operators._arguments import (
+    as_connection_id,
+    as_number,
+    as_switch,
+    check_choice,
+    check_text,
+)
+from airflow_provider_kaltura.operators._progress import in_units
+from airflow_provider_kaltura.xcom import verify_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.verify_report import VerifyReport
+    from airflow_provider_kaltura.xcom import VerifyResult
+
+__all__ = ["KalturaVerifyStorageOperator"]
+
+OnFindings = Literal["fail", "warn"]
+
+
+class KalturaVerifyStorageOperator(BaseOperator):
+    """
+    Compare what stands in a lake with its manifest and, on request, with Kaltura. Nothing is changed.
+
+    All findings are written to a new file below ``<root>/_kaltura/reports/``, as JSON Lines.
+
+    :param root: (templated) The lake: the part of the downloads' ``destination`` before its first placeholder, or their
+        ``state_root``.
+    :param storage_conn_id: (templated) The connection to the storage, where the root names none before ``@``.
+    :param prefix: (templated) Look only at files whose name below the root begins with this; empty is all.
+    :param level: (templated) ``"length"`` looks for missing files and wrong lengths, at the cost of a listing;
+        ``"checksum"`` compares checksums too, with those that the store keeps where it can, else by reading the file.
+    :param against_kaltura: (templated) Ask Kaltura too whether it still has the recorded assets in the recorded
+        versions. What it finds (``changed``, ``gone``) is told, and fails no task.
+    :param on_findings: (templated) ``"fail"`` fails the task, without a retry, when files are missing or have other
+        bytes; ``"warn"`` writes that to the log. Files that nobody recorded never fail it.
+    :param max_bytes_per_second: (templated) Read files back no faster than this; None for no limit.
+    :param kaltura_conn_id: (templated) The connection to Kaltura, used only with ``against_kaltura``.
+    :param **kwargs: Arguments of every operator.
+    """
+
+    template_fields: Sequence[str] = (
+        "root",
+        "storage_conn_id",
+        "prefix",
+        "level",
+        "against_kaltura",
+        "on_findings",
+        "max_bytes_per_second",
+        "kaltura_conn_id",
+    )
+    ui_color = "#fef9c3"
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        storage_conn_id: str | None = None,
+        prefix: str = "",
+        level: Level | str = "length",
+        against_kaltura: bool | str = False,
+        on_findings: OnFindings | str = "fail",
+        max_bytes_per_second: int | str | None = None,
+        kaltura_conn_id: str = KalturaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+        self.prefix = prefix
+        self.level = level
+        self.against_kaltura = against_kaltura
+        self.on_findings = on_findings
+        self.max_bytes_per_second = max_bytes_per_second
+        self.kaltura_conn_id = kaltura_conn_id
+
+    @cached_property
+    def hook(self) -> KalturaHook:
+        """The hook, made when it is first used."""
+        return KalturaHook(self.kaltura_conn_id)
+
+    def execute(self, context: Context) -> VerifyResult:
+        """
+        Verify.
+
+        :param context: Given by Airflow.
+        :returns: What is pushed as XCom.
+        :raises KalturaVerifyError: The lake is damaged, and ``on_findings`` is ``"fail"``.
+        :raises KalturaProviderError: Storage or Kaltura could not be read.
+        """
+        # Not at the top: DAG files are parsed often, and need none of it.
+        from airflow_provider_kaltura.ingest.verify import verify  # noqa: PLC0415, see above
+
+        check_choice("level", self.level, get_args(Level))
+        check_choice("on_findings", self.on_findings, get_args(OnFindings))
+        prefix = check_text("prefix", self.prefix or "")
+        rate = as_number("max_bytes_per_second", self.max_bytes_per_second)
+        api = self.hook.api if as_switch("against_kaltura", self.against_kaltura) else None
+        with airflow_errors(self.kaltura_conn_id):
+            report = verify(
+                _open_lake(self.root, self.storage_conn_id),
+                prefix=prefix,
+                level=cast("Level", self.level),
+                api=api,
+                max_bytes_per_second=rate,
+            )
+        self._tell(report)
+        if self.on_findings == "fail":
+            _require_sound(report, prefix)
+        return verify_result(report)
+
+    def _tell(self, report: VerifyReport) -> None:
+        self.log.info(
+            "%s: %d recorded files (%s) looked at in %.1f s: %d proved by the store, %d by reading %s, %d by length",
+            report.root,
+            report.files,
+            in_units(report.size_bytes),
+            report.seconds,
+            report.proved_by_store,
+            report.proved_by_reading,
+            in_units(report.read_bytes),
+            report.length_only,
+        )
+        for kind, count in report.counts.items():
+            if count:
+                first = ", ".join(finding.path[:200] for finding in report.examples[kind][:3])
+                self.log.warning("%d %s, such as %s", count, kind.replace("_", " "), first)
+        if report.unreadable_lines:
+            self.log.warning("%d lines of the manifest can't be read", report.unreadable_lines)
+        if report.report_path is not None:
+            self.log.info("All findings: %s", report.report_path)
+
+
+def _require_sound(report: VerifyReport, prefix: str) -> None:
+    if not report.is_sound:
+        raise KalturaVerifyError(f"The lake {report.root} is damaged: {report.damage_in_words()}.")
+    if not report.files and not prefix:
+        # A misspelt root must not look like a sound lake, week after week.
+        raise KalturaVerifyError(
+            f"Nothing is recorded below {report.root}: give the root of the downloads, the part of their destination "
+            "before its first placeholder."
+        )
+
+
+def _open_lake(root: Any, storage_conn_id: Any) -> Lake:
+    from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415 - see execute
+
+    text = check_text("root", root).strip()
+    if "{" in text:
+        raise KalturaArgumentError(
+            f"root takes no placeholders: give the part before the first one, not {text!r:.200}."
+        )
+    trimmed = text.rstrip("/")
+    is_bare = not trimmed or trimmed.endswith(":")
+    return open_lake(text if is_bare else trimmed, conn_id=as_connection_id("storage_conn_id", storage_conn_id))
