@@ -10,7 +10,7 @@ from airflow_provider_kaltura.transfer.errors import InvalidKeyError
 
 #: What is under way ends like this, so that listings skip it and clean-up finds it.
 PARTIAL_SUFFIX = ".kaltura-partial"
-_PARTIAL_NAME = re.compile(r"\.[0-9a-f]{16}\.[0-9a-f]{16}\.kaltura-partial")
+_PARTIAL_NAME = re.compile(r"\.[0-9a-f]{16}\.[0-9a-f]{16}(?:\.[0-9a-z-]{1,40})?\.kaltura-partial")
 
 
 def split_key(key: str) -> tuple[str, ...]:
@@ -48,6 +48,17 @@ def partial_name(name: str) -> str:
     return f".{digest}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
 
 
+def partial_piece_name(upload: str, piece: str) -> str:
+    """
+    Name one of the several temporary objects of an upload.
+
+    :param upload: A name of :func:`partial_name`.
+    :param piece: Which one: at most 40 lower-case letters, digits and hyphens.
+    :returns: A name that begins as that of the upload does.
+    """
+    return f"{upload.removesuffix(PARTIAL_SUFFIX)}.{piece}{PARTIAL_SUFFIX}"
+
+
 def next_partial_name(name: str) -> str:
     """
     Give the name that a temporary file gets from the next one who goes on with it.
@@ -64,7 +75,7 @@ def next_partial_name(name: str) -> str:
 
 def is_partial_name(name: str) -> bool:
     """
-    Tell whether a name was made by :func:`partial_name`.
+    Tell whether a name was made by :func:`partial_name` or :func:`partial_piece_name`.
 
     :param name: Name without folders.
     :returns: True when it is.
