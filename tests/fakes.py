@@ -94,7 +94,8 @@ class FlakyStream:
         """Count the stream as closed, once."""
         if not self.closed:
             self.closed = True
-            self.source.open_streams -= 1
+            with self.source._lock:
+                self.source.open_streams -= 1
 
     def __enter__(self) -> Self:
         return self

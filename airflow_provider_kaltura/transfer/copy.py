@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from airflow_provider_kaltura.transfer import checksum as checksums
 from airflow_provider_kaltura.transfer import plan, proofs
-from airflow_provider_kaltura.transfer.errors import (
-    RangeIgnoredError,
-    SourceAnswerError,
-    SourceCutError,
-    SourceError,
-    SourceExpiredError,
-    SourceLengthError,
-    SourceUnavailableError,
-)
+from airflow_provider_kaltura.transfer.errors import RangeIgnoredError, SourceError, SourceLengthError
+from airflow_provider_kaltura.transfer.pipeline import Pipeline, Task
+from airflow_provider_kaltura.transfer.retry import Budget, Resumes, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,40 +27,16 @@ Progress: TypeAlias = "Callable[[int, int], None]"
 
 #: Longest single read, so that progress is told often and a cut loses little of a part on a slow line.
 READ_BYTES = 1024 * 1024
+#: Less than this is fetched in order, over one connection: the threads would cost more than they bring.
+PIPELINE_BYTES = 16 * 1024 * 1024
+
+__all__ = ["PIPELINE_BYTES", "READ_BYTES", "CopyResult", "Progress", "RetryPolicy", "copy"]
 
 
 class _Hash(Protocol):
     def update(self, data: memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
     def copy(self) -> _Hash: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """
-    How long a copy goes on when its source breaks.
-
-    Failures in a row without one new byte are counted apart, because a long copy over a bad line may break often and
-    still get there; the total is bounded all the same, so that a source that gives a byte per connection ends.
-
-    :param attempts: Failures since the last new byte with which the copy gives up; 6 wait up to 15 s in all.
-    :param refusals: The same for refused URLs, each of which costs its owner some calls.
-    :param restarts: How often a whole range is begun again because nothing of an answer could be trusted.
-    :param resumes: Failures in all, besides one for each 16 MiB of the source.
-    :param first_wait_seconds: Longest wait after the first failure; doubled each time, with full jitter.
-    :param longest_wait_seconds: Bound of each wait, of ``Retry-After`` too.
-    """
-
-    attempts: int = 6
-    refusals: int = 3
-    restarts: int = 2
-    resumes: int = 64
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        if min(self.attempts, self.refusals) < 1 or min(self.restarts, self.resumes) < 0:
-            raise ValueError("attempts and refusals are at least 1, restarts and resumes at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,24 +68,84 @@ class _Copy:
     sleep: Callable[[float], None]
     limiter: RateLimiter | None = None
     stored: Callable[[int], None] | None = None
+    done: frozenset[int]
+    with_sha: bool
     sha: _Hash | None = None
     done_bytes: int = 0
     fetched_bytes: int = 0
     opens: int = 0
     resumes: int = 0
+    connections: int = 0
     buffer: memoryview = field(init=False)
     read_bytes: int = field(init=False)
     most_read_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.buffer = memoryview(bytearray(max(1, min(self.part_bytes, self.size_bytes))))
         self.most_read_bytes = READ_BYTES if self.limiter is None else min(READ_BYTES, self.limiter.piece_bytes)
         self.read_bytes = self.most_read_bytes
+
+    @property
+    def bytes_before(self) -> int:
+        """Bytes that stood before this copy began."""
+        sizes = (plan.part_range(index, self.size_bytes, self.part_bytes).size_bytes for index in self.done)
+        return sum(sizes)
+
+    def copy_in_order(self) -> None:
+        """Fetch and put what is missing, one part after the other."""
+        self.buffer = memoryview(bytearray(max(1, min(self.part_bytes, self.size_bytes))))
+        self.sha = hashlib.sha256() if self.with_sha else None
+        self.done_bytes, self.connections = self.bytes_before, max(self.connections, 1 if self.size_bytes else 0)
+        if self.size_bytes == 0:
+            self.fetch(plan.ByteRange(0, 0))
+        for wanted in plan.missing_ranges(self.size_bytes, self.part_bytes, self.done):
+            self.fetch(wanted)
+
+    def copy_in_parallel(self, capabilities: Capabilities, max_connections: int) -> bool:
+        """Fetch and put what is missing by several threads; False when that is not worth it, or nothing came of it."""
+        before = self.bytes_before
+        is_alone = max_connections == 1 and not capabilities.parallel_puts
+        if is_alone or self.size_bytes - before < max(1, PIPELINE_BYTES):
+            return False
+        pipeline = Pipeline(self._task(capabilities, max_connections, before))
+        try:
+            pipeline.run()
+        except (RangeIgnoredError, SourceLengthError) as error:
+            log.info("Beginning again, over one connection: %s", error)
+            self.resumes += 1
+            return False
+        finally:
+            counts = pipeline.counts
+            self.fetched_bytes += counts.fetched_bytes
+            self.opens += counts.opens
+            self.resumes += counts.resumes
+            self.connections = counts.connections
+        self.sha, self.done_bytes = pipeline.sha, before + counts.fetched_bytes
+        self._tell(self.done_bytes)
+        return True
+
+    def _task(self, capabilities: Capabilities, max_connections: int, before: int) -> Task:
+        return Task(
+            source=self.source,
+            upload=self.upload,
+            size_bytes=self.size_bytes,
+            part_bytes=self.part_bytes,
+            missing=list(plan.missing_parts(self.size_bytes, self.part_bytes, self.done)),
+            with_crc=self.with_crc,
+            with_sha=self.with_sha,
+            is_ordered=not capabilities.any_order,
+            parallel_puts=capabilities.parallel_puts,
+            max_connections=max_connections,
+            retry=self.retry,
+            sleep=self.sleep,
+            progress=lambda fetched: self._tell(before + fetched),
+            limiter=self.limiter,
+            stored=self.stored,
+        )
 
     def fetch(self, wanted: plan.ByteRange) -> None:
         """Fetch one range, however often it breaks within the policy; parts are put as they fill."""
         cursor = _Cursor(wanted.start, self.sha)
-        budget = _Budget(self.retry, wanted.start, self.retry.resumes + self.size_bytes // (16 * 1024 * 1024))
+        budget = Budget(self.retry, wanted.start, Resumes(self.retry, self.size_bytes))
         while True:
             try:
                 self._fetch_once(cursor, wanted.stop)
@@ -167,8 +196,11 @@ class _Copy:
 
     def _advance(self, count: int) -> None:
         self.done_bytes += count
+        self._tell(self.done_bytes)
+
+    def _tell(self, done_bytes: int) -> None:
         if self.progress is not None:
-            self.progress(self.done_bytes, self.size_bytes)
+            self.progress(done_bytes, self.size_bytes)
 
 
 class _Cursor:
@@ -177,47 +209,6 @@ class _Cursor:
     def __init__(self, position: int, sha: _Hash | None) -> None:
         self.position = position
         self.sha = sha.copy() if sha is not None else None
-
-
-class _Budget:
-    """What may still go wrong within one range."""
-
-    def __init__(self, policy: RetryPolicy, start: int, resumes: int) -> None:
-        self._policy = policy
-        self._farthest = start
-        self._resumes = resumes
-        self._restarts = policy.restarts
-        self._failures = 0
-        self._refusals = 0
-
-    def spend(self, error: SourceError, position: int) -> float:
-        """Return the seconds to wait, or raise *error* when nothing is left to spend on it."""
-        if position > self._farthest:
-            self._farthest, self._failures, self._refusals = position, 0, 0
-        self._failures += 1
-        self._resumes -= 1
-        if isinstance(error, (RangeIgnoredError, SourceLengthError)):
-            self._restarts -= 1
-        elif isinstance(error, SourceExpiredError):
-            self._refusals += 1
-        elif not isinstance(error, (SourceUnavailableError, SourceCutError, SourceAnswerError)):
-            raise error
-        exhausted = (
-            self._failures >= self._policy.attempts
-            or self._refusals >= self._policy.refusals
-            or self._restarts < 0
-            or self._resumes < 0
-        )
-        if exhausted:
-            raise error
-        return self._wait(error)
-
-    def _wait(self, error: SourceError) -> float:
-        asked = error.retry_after_seconds if isinstance(error, SourceUnavailableError) else None
-        longest = self._policy.longest_wait_seconds
-        if asked is not None:
-            return min(asked, longest)
-        return random.uniform(0, min(self._policy.first_wait_seconds * 2 ** (self._failures - 1), longest))
 
 
 def copy(
@@ -238,15 +229,20 @@ def copy(
     """
     Fetch what an upload still lacks, prove its length and compute its checksum. It neither commits nor discards.
 
-    Memory, whatever the size: one buffer of ``min(part_bytes, size_bytes)``, and what the source needs for one read of
-    :data:`READ_BYTES` (1 MiB).
+    At least :data:`PIPELINE_BYTES` (16 MiB) of a sink whose *capabilities* are known are fetched over up to
+    *max_connections* connections, as many as pay, and put by up to ``capabilities.parallel_puts`` threads.
+
+    Memory, whatever the size: ``max(2, min(5, 40 MiB // part_bytes)) * part_bytes`` for the parts (one
+    ``min(part_bytes, size_bytes)`` in order), for each connection what the source needs for one read (256 KiB, 1 MiB
+    in order), and what the sink needs for ``parallel_puts`` parts at once.
 
     :param source: Where the bytes come from.
     :param upload: Where they go; parts that it has already are not fetched again.
     :param size_bytes: Length of the whole, known from elsewhere; that of the source must be the same.
     :param part_bytes: Length of a part, the same that the upload was begun with.
     :param checksum: Which checksum of the whole.
-    :param progress: Called with (bytes that stand, bytes in all), after each read.
+    :param progress: Called with (bytes that came, bytes in all) by the calling thread: after each read, or 30 times
+        a second; less again when nothing of a run could be trusted.
     :param retry: How long to go on when the source breaks.
     :param sleep: Waits some seconds; exchanged by tests.
     :param capabilities: Those of the sink; None takes the parts in order, one at a time.
@@ -267,19 +263,17 @@ def copy(
         size_bytes=size_bytes,
         part_bytes=part_bytes,
         with_crc=checksum == "crc64nvme",
+        with_sha=checksum == "sha256" and not done,
         retry=retry or RetryPolicy(),
         progress=progress,
         sleep=sleep,
         limiter=limiter,
         stored=stored,
-        sha=hashlib.sha256() if checksum == "sha256" and not done else None,
+        done=done,
     )
-    job.done_bytes = sum(plan.part_range(index, size_bytes, part_bytes).size_bytes for index in done)
     before = _requests_of(source)
-    if size_bytes == 0:
-        job.fetch(plan.ByteRange(0, 0))
-    for wanted in plan.missing_ranges(size_bytes, part_bytes, done):
-        job.fetch(wanted)
+    if capabilities is None or not job.copy_in_parallel(capabilities, max_connections):
+        job.copy_in_order()
     proofs.object_length(size_bytes, job.done_bytes, "the bytes copied")
     requests = _requests_of(source) - before
     return CopyResult(
@@ -288,7 +282,7 @@ def copy(
         fetched_bytes=job.fetched_bytes,
         requests=requests or job.opens,
         resumes=job.resumes,
-        connections=min(1, job.opens),
+        connections=job.connections,
     )
 
 

@@ -121,12 +121,14 @@ class HttpPool:
             # Reading the certificates takes 20 ms, so that nobody pays for them without need.
             common["ssl_context"] = self._tls()
         if proxy is None:
-            return urllib3.PoolManager(**common)
+            return _interruptible(urllib3.PoolManager(**common))
         parts = urlsplit(proxy)
         headers = None
         if parts.username is not None:
             headers = urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}")
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=common.get("ssl_context"), **common)
+        return _interruptible(
+            urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=common.get("ssl_context"), **common)
+        )
 
     def _tls(self) -> ssl.SSLContext:
         verify = self.options.verify
@@ -153,6 +155,13 @@ class HttpPool:
         found = getproxies()
         proxy = found.get(parts.scheme) or found.get("all")
         return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _interruptible(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    from airflow_provider_kaltura.transfer.http_interrupt import POOL_CLASSES  # noqa: PLC0415 - needs urllib3
+
+    manager.pool_classes_by_scheme = POOL_CLASSES
+    return manager
 
 
 def no_answer(error: Exception, host: str | None) -> SourceError:

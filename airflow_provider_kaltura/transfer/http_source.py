@@ -106,6 +106,16 @@ class HttpSource:
                 unproved=self._ask_by_range,
             )
 
+    def interrupt(self, thread_id: int) -> None:
+        """
+        End what another thread waits for here, once it has a connection; it gets an error.
+
+        :param thread_id: The ``ident`` of that thread.
+        """
+        from airflow_provider_kaltura.transfer.http_interrupt import interrupt  # noqa: PLC0415 - needs urllib3
+
+        interrupt(thread_id)
+
     def size_told(self) -> int:
         """
         Ask for the first byte only to learn the length of the whole.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_kaltura.transfer import copy as copying
+from airflow_provider_kaltura.transfer import retry as retrying
 from airflow_provider_kaltura.transfer.checksum import CHECKSUM_NAMES, checksum_of, checksum_of_object
 from airflow_provider_kaltura.transfer.copy import RetryPolicy, copy
 from airflow_provider_kaltura.transfer.errors import (
@@ -159,7 +159,7 @@ def test_what_can_not_get_better_is_raised_at_once(kind):
 
 def test_waits_grow_and_are_bounded(monkeypatch):
     """Full jitter below a doubled bound; Retry-After is followed up to the longest wait."""
-    monkeypatch.setattr(copying.random, "uniform", lambda _low, high: high)
+    monkeypatch.setattr(retrying.random, "uniform", lambda _low, high: high)
     answers = [SourceUnavailableError("busy", None, 503), SourceAnswerError("page"), SourceCutError("cut")]
     asked = [SourceUnavailableError("busy", None, 429, 7.0), SourceUnavailableError("busy", None, 429, 9999.0)]
     clock = ManualClock()
