@@ -38,6 +38,12 @@ def gcs_emulator():
         yield running
 
 
+@pytest.fixture
+def gcs_bucket(gcs_emulator):
+    """Name a new bucket."""
+    return gcs_emulator.make_bucket()
+
+
 @pytest.fixture(scope="session")
 def seaweed():
     """Give a real S3: SeaweedFS."""
