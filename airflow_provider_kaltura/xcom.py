@@ -7,31 +7,38 @@ TypedDicts, since dataclasses do not come back from XCom by default.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+    from airflow_provider_kaltura.ingest.clean import CleanReport
     from airflow_provider_kaltura.ingest.models import Outcome, OutcomeName, Verified
     from airflow_provider_kaltura.ingest.verify_report import Finding, FindingKind, Level, VerifyReport
 
 __all__ = [
+    "CleanResult",
+    "CleanedInfo",
     "DownloadResult",
     "DownloadUrl",
     "FindingInfo",
     "FlavorInfo",
     "UrlInXCom",
     "VerifyResult",
+    "clean_result",
     "download_result",
     "download_url",
     "flavor_info",
     "verify_result",
 ]
 
+_Example = TypeVar("_Example")
+
 UrlInXCom = Literal["plain", "signed", "none"]
 
-# What a verification's examples may take of an XCom, in bytes of JSON.
+# What examples may take of an XCom, in bytes of JSON.
 _MOST_EXAMPLE_BYTES: Final = 12_000
 
 
@@ -143,6 +150,39 @@ class VerifyResult(TypedDict):
     seconds: float
 
 
+class CleanedInfo(TypedDict):
+    """One thing that was removed, or would be: ``key`` is what it was for, or its own name, below the root."""
+
+    kind: str
+    key: str
+    size: int | None
+    touchedAt: str | None
+
+
+class CleanResult(TypedDict):
+    """
+    What a clean-up did, or with ``reportOnly`` would do; at most 16 KB.
+
+    ``removed`` counts what is gone, ``keptYoung`` what is ours and too young, ``keptForeign`` what is not shown to be
+    ours, ``notRemovable`` what only the service drops. Those with ``Bytes`` say how much it holds, as far as the store
+    tells. ``examples`` are the first that were removed.
+    """
+
+    root: str
+    reportOnly: bool
+    olderThanSeconds: float
+    removed: int
+    removedBytes: int
+    keptYoung: int
+    keptYoungBytes: int
+    keptForeign: int
+    keptForeignBytes: int
+    notRemovable: int
+    notRemovableBytes: int
+    failed: int
+    examples: list[CleanedInfo]
+
+
 def flavor_info(entry: Entry, asset: FlavorAsset) -> FlavorInfo:
     """
     Describe a flavor asset.
@@ -235,28 +275,69 @@ def verify_result(report: VerifyReport) -> VerifyResult:
         "leftovers": report.leftovers,
         "leftoverBytes": report.leftover_bytes,
         "unreadableLines": report.unreadable_lines,
-        "examples": _examples(finding for kept in report.examples.values() for finding in kept),
+        "examples": _as_many_as_fit(_finding_info(one) for kept in report.examples.values() for one in kept),
         "report": report.report_path,
         "seconds": round(report.seconds, 3),
     }
 
 
-def _examples(findings: Iterable[Finding]) -> list[FindingInfo]:
-    examples: list[FindingInfo] = []
+def clean_result(report: CleanReport, root: str, older_than: timedelta) -> CleanResult:
+    """
+    Describe what a clean-up did.
+
+    :param report: It.
+    :param root: Of the lake.
+    :param older_than: Least age of what was removed.
+    :returns: Plain JSON.
+    """
+    examples: list[CleanedInfo] = [
+        {
+            "kind": item.kind,
+            "key": _writable(item.key),
+            "size": item.size_bytes,
+            "touchedAt": None if item.touched_at is None else item.touched_at.isoformat(timespec="seconds"),
+        }
+        for item in report.removed.items
+    ]
+    return {
+        "root": root,
+        "reportOnly": report.dry_run,
+        "olderThanSeconds": older_than.total_seconds(),
+        "removed": report.removed.count,
+        "removedBytes": report.removed.size_bytes,
+        "keptYoung": report.kept_young.count,
+        "keptYoungBytes": report.kept_young.size_bytes,
+        "keptForeign": report.kept_foreign.count,
+        "keptForeignBytes": report.kept_foreign.size_bytes,
+        "notRemovable": report.not_removable.count,
+        "notRemovableBytes": report.not_removable.size_bytes,
+        "failed": report.failed.count,
+        "examples": _as_many_as_fit(examples),
+    }
+
+
+def _finding_info(finding: Finding) -> FindingInfo:
+    return {
+        "kind": finding.kind,
+        "path": _writable(finding.path),
+        "entryId": finding.entry_id,
+        "assetId": finding.asset_id,
+        "expected": finding.expected,
+        "found": finding.found,
+    }
+
+
+def _writable(name: str) -> str:
+    # Names that are no text can be listed, but not written into a database.
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _as_many_as_fit(examples: Iterable[_Example]) -> list[_Example]:
+    chosen: list[_Example] = []
     left_bytes = _MOST_EXAMPLE_BYTES
-    for finding in findings:
-        left_bytes -= len(json.dumps(finding.to_dict()))
+    for example in examples:
+        left_bytes -= len(json.dumps(example)) + 2
         if left_bytes < 0:
             break
-        examples.append(
-            {
-                "kind": finding.kind,
-                # Names that are no text can be listed, but not written into a database.
-                "path": finding.path.encode("utf-8", "backslashreplace").decode(),
-                "entryId": finding.entry_id,
-                "assetId": finding.asset_id,
-                "expected": finding.expected,
-                "found": finding.found,
-            }
-        )
-    return examples
+        chosen.append(example)
+    return chosen

@@ -1,6 +1,11 @@
 """Operators: download URLs, downloads into storage, and the care of what stands there."""
 
 from airflow_provider_kaltura.operators.kaltura import KalturaDownloadToStorageOperator, KalturaGetDownloadUrlOperator
-from airflow_provider_kaltura.operators.storage import KalturaVerifyStorageOperator
+from airflow_provider_kaltura.operators.storage import KalturaCleanStorageOperator, KalturaVerifyStorageOperator
 
-__all__ = ["KalturaDownloadToStorageOperator", "KalturaGetDownloadUrlOperator", "KalturaVerifyStorageOperator"]
+__all__ = [
+    "KalturaCleanStorageOperator",
+    "KalturaDownloadToStorageOperator",
+    "KalturaGetDownloadUrlOperator",
+    "KalturaVerifyStorageOperator",
+]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from airflow_provider_kaltura.compat import BaseOperator
-from airflow_provider_kaltura.exceptions import KalturaArgumentError, KalturaVerifyError, airflow_errors
+from airflow_provider_kaltura.exceptions import (
+    KalturaArgumentError,
+    KalturaTransferFailedError,
+    KalturaVerifyError,
+    airflow_errors,
+)
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.verify_report import Level
 from airflow_provider_kaltura.operators._arguments import (
+    as_age,
     as_connection_id,
     as_number,
     as_switch,
@@ -17,18 +24,21 @@ from airflow_provider_kaltura.operators._arguments import (
     check_text,
 )
 from airflow_provider_kaltura.operators._progress import in_units
-from airflow_provider_kaltura.xcom import verify_result
+from airflow_provider_kaltura.xcom import clean_result, verify_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_kaltura.ingest.clean import CleanGroup
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.verify_report import VerifyReport
-    from airflow_provider_kaltura.xcom import VerifyResult
+    from airflow_provider_kaltura.xcom import CleanResult, VerifyResult
 
-__all__ = ["KalturaVerifyStorageOperator"]
+__all__ = ["KalturaCleanStorageOperator", "KalturaVerifyStorageOperator"]
+
+_NAMED_IN_LOG: Final = 20
 
 OnFindings = Literal["fail", "warn"]
 
@@ -144,6 +154,73 @@ class KalturaVerifyStorageOperator(BaseOperator):
             self.log.warning("%d lines of the manifest can't be read", report.unreadable_lines)
         if report.report_path is not None:
             self.log.info("All findings: %s", report.report_path)
+
+
+class KalturaCleanStorageOperator(BaseOperator):
+    """
+    Remove what killed downloads have left below a root and nobody will finish: parts, open uploads, temporary files.
+
+    Files under their final names, the manifest, and whatever is not shown to be ours are never touched.
+
+    :param root: (templated) The lake: the part of the downloads' ``destination`` before its first placeholder, or their
+        ``state_root``.
+    :param storage_conn_id: (templated) The connection to the storage, where the root names none before ``@``.
+    :param older_than: (templated) How long nobody must have touched it: a timedelta, a number of seconds, or a text
+        such as ``"7 days"`` or ``"36 hours"``; from 1 hour to 10 years. A retry later than this begins anew.
+    :param report_only: (templated) Only say what would be removed. (``dry_run`` is a method of every operator.)
+    :param **kwargs: Arguments of every operator.
+    """
+
+    template_fields: Sequence[str] = ("root", "storage_conn_id", "older_than", "report_only")
+    ui_color = "#f3e8ff"
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        storage_conn_id: str | None = None,
+        older_than: timedelta | float | str = timedelta(days=7),
+        report_only: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+        self.older_than = older_than
+        self.report_only = report_only
+
+    def execute(self, context: Context) -> CleanResult:
+        """
+        Clean up.
+
+        :param context: Given by Airflow.
+        :returns: What is pushed as XCom.
+        :raises KalturaTransferFailedError: Something could not be removed.
+        :raises KalturaProviderError: The storage could not be listed.
+        """
+        # Not at the top: DAG files are parsed often, and need none of it.
+        from airflow_provider_kaltura.ingest.clean import clean  # noqa: PLC0415, see above
+
+        age = as_age("older_than", self.older_than)
+        report_only = as_switch("report_only", self.report_only)
+        with airflow_errors():
+            lake = _open_lake(self.root, self.storage_conn_id)
+            report = clean(lake, older_than=age, dry_run=report_only)
+        self._tell("Would be removed" if report_only else "Removed", report.removed)
+        self._tell("Kept, touched too lately", report.kept_young)
+        self._tell("Kept, not shown to be ours", report.kept_foreign)
+        self._tell("Left to the service, which drops it by itself", report.not_removable)
+        if report.failed.count:
+            raise KalturaTransferFailedError(
+                f"{report.failed.count} leftovers below {lake.root} could not be removed, such as that of "
+                f"{report.failed.items[0].key[:200]}; the log says why."
+            )
+        return clean_result(report, lake.root, age)
+
+    def _tell(self, what: str, group: CleanGroup) -> None:
+        self.log.info("%s: %d, %s", what, group.count, in_units(group.size_bytes))
+        for item in group.items[:_NAMED_IN_LOG]:
+            self.log.info("  %s of %s, last touched %s", item.kind, item.key[:200], item.touched_at)
 
 
 def _require_sound(report: VerifyReport, prefix: str) -> None:

@@ -168,7 +168,7 @@ def test_ages_that_cannot_be_meant(value):
 @pytest.mark.parametrize(("value", "on"), [(True, True), ("True", True), (" true ", True), ("FALSE", False)])
 def test_switches(value, on):
     """Values, and the words that templates make of them."""
-    assert as_switch("dry_run", value) is on
+    assert as_switch("report_only", value) is on
 
 
 def test_numbers_may_be_large():

@@ -18,6 +18,7 @@ from airflow_provider_kaltura.exceptions import (
     KalturaPermanentError,
 )
 from airflow_provider_kaltura.operators import (
+    KalturaCleanStorageOperator,
     KalturaDownloadToStorageOperator,
     KalturaGetDownloadUrlOperator,
     KalturaVerifyStorageOperator,
@@ -308,6 +309,7 @@ OPERATORS = [
     KalturaGetDownloadUrlOperator,
     KalturaDownloadToStorageOperator,
     KalturaVerifyStorageOperator,
+    KalturaCleanStorageOperator,
     KalturaFlavorReadySensor,
 ]
 
