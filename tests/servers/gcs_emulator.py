@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -38,14 +39,11 @@ class GcsEmulator:
         """List everything in a bucket, whatever its name."""
         return self._ask(f"/everything?bucket={bucket}")
 
-    def content(self, bucket: str, name: str) -> bytes:
-        """Read an object as it is kept."""
-        with urlopen(f"{self.url}/{bucket}/{name}", timeout=10) as answer:  # noqa: S310 - our own server
-            return answer.read()
-
-    def make_bucket(self, bucket: str) -> None:
-        """Make an empty bucket."""
+    def make_bucket(self, bucket: str | None = None) -> str:
+        """Make an empty bucket, with a new name by default, and give its name."""
+        bucket = bucket or f"bucket-{secrets.token_hex(4)}"
         self._ask(f"/make?bucket={bucket}")
+        return bucket
 
     def _ask(self, path: str) -> Any:
         with urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 - our own server

@@ -94,9 +94,11 @@ def listing(request, response, storage, *more):
     objects.ls(request, response, storage, *more)
     if response.status == HTTPStatus.OK:
         found = json.loads(response._content)
-        start = int(request.query.get("pageToken", ["0"])[0])
-        following = {"nextPageToken": str(start + PAGE)} if start + PAGE < len(found["items"]) else {}
-        response.json({**found, "items": found["items"][start : start + PAGE], **following})
+        # As in the service, a page begins after a name, whatever was deleted meanwhile.
+        after = request.query.get("pageToken", [""])[0]
+        items = [one for one in found["items"] if one["name"] > after]
+        following = {"nextPageToken": items[PAGE - 1]["name"]} if len(items) > PAGE else {}
+        response.json({**found, "items": items[:PAGE], **following})
 
 
 def token(_request, response, _storage, *_more):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 import requests
 
 from airflow_provider_kaltura.transfer.gcs_client import GcsClient, GcsSettings
 from airflow_provider_kaltura.transfer.gcs_sink import GcsSink
 from tests.unit.transfer.sink_contract import SinkContract
-
-NUMBERS = itertools.count()
 
 
 def sink_of(emulator, bucket, prefix="", url=None):
@@ -20,24 +16,16 @@ def sink_of(emulator, bucket, prefix="", url=None):
     return GcsSink(GcsClient(bucket, lambda: (requests.Session(), url or emulator.url), settings), prefix)
 
 
-@pytest.fixture
-def bucket(gcs_emulator):
-    """A new bucket."""
-    name = f"bucket-{next(NUMBERS)}"
-    gcs_emulator.make_bucket(name)
-    return name
-
-
 class TestGcsSink(SinkContract):
     """The contract, in a bucket."""
 
     refused_names = frozenset({"new\nline"})
 
     @pytest.fixture
-    def sink(self, gcs_emulator, bucket):
+    def sink(self, gcs_emulator, gcs_bucket):
         """An empty bucket."""
-        sink = sink_of(gcs_emulator, bucket)
-        sink.everything = lambda: [one["name"] for one in gcs_emulator.objects(bucket)]
+        sink = sink_of(gcs_emulator, gcs_bucket)
+        sink.everything = lambda: [one["name"] for one in gcs_emulator.objects(gcs_bucket)]
         return sink
 
     def assert_no_leftovers(self, sink):
