@@ -42,7 +42,7 @@ WATCH_SECONDS: Final = 0.03
 #: time limits: it is looking a name up or connecting, holds nothing but its buffer, and ends without another step.
 SOURCE_END_SECONDS: Final = 1.0
 #: So long a thread may take to begin once it was started.
-START_SECONDS: Final = 0.2
+START_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,7 @@ class Pipeline:
         self._fetchers: dict[int, Fetcher] = {}
         self._threads: list[threading.Thread] = []
         self._begun: set[threading.Thread] = set()
+        self._ended: set[threading.Thread] = set()
 
     def run(self) -> None:
         """
@@ -261,7 +262,13 @@ class Pipeline:
     def _start(self, work: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=self._guarded, args=(work,), name=f"copy-{name}", daemon=True)
         self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # A signal in the last step of start() comes out as an error of its lock (Python 3.11).
+            if error.__context__ is None:
+                raise
+            raise error.__context__ from None
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self._begun.add(threading.current_thread())
@@ -269,6 +276,9 @@ class Pipeline:
             work()
         except BaseException as error:  # noqa: BLE001 - raised by the calling thread, whatever it is
             self.fail(error)
+        finally:
+            self._ended.add(threading.current_thread())
+            self._wake.put(None)
 
     def _start_fetchers(self) -> None:
         with self.lock:
@@ -339,15 +349,16 @@ class Pipeline:
             if not alive:
                 log.warning("A connection that is being made is left to its own time limit")
                 return
-            if alive[0].is_alive():
-                alive[0].join(WATCH_SECONDS)
-            else:
-                time.sleep(WATCH_SECONDS / 10)
+            with contextlib.suppress(queue.Empty):
+                self._wake.get(timeout=WATCH_SECONDS)
+        for thread in self._ended.copy():
+            thread.join()
 
     def _may_live(self, thread: threading.Thread, began: float) -> bool:
-        # A signal may strike while a thread is started: then it is not known whether it will ever run.
+        # Not is_alive(): a join that a signal interrupts takes a living thread for a dead one (Python 3.11). And a
+        # signal may strike while a thread is started: then it is not known whether it will ever run.
         if thread in self._begun:
-            return thread.is_alive()
+            return thread not in self._ended
         return time.monotonic() < began + START_SECONDS
 
 

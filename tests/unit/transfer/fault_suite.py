@@ -157,7 +157,9 @@ def lying_cases(seed: int) -> Iterator[Case]:
     yield Case("version changed between ranges", changed, ("SourceChangedError",), "1", ("/v/1/a", "/v/2/a"))
 
 
-def run_case(case: Case, content: SeededContent, server: MediaServer, root: Path) -> Row:
+def run_case(
+    case: Case, content: SeededContent, server: MediaServer, root: Path, *, connections: int = 1, puts: int = 0
+) -> Row:
     """Copy the object through one fault and look at what stands then."""
     server.again(case.script)
     sink = LocalSink(root, durability="batch")
@@ -172,7 +174,15 @@ def run_case(case: Case, content: SeededContent, server: MediaServer, root: Path
     upload = sink.begin(KEY, size_bytes=content.size_bytes, part_bytes=PART)
     outcome, shown = "bytes", repr(source)
     try:
-        result = copy(source, upload, size_bytes=content.size_bytes, part_bytes=PART, sleep=lambda _: None)
+        result = copy(
+            source,
+            upload,
+            size_bytes=content.size_bytes,
+            part_bytes=PART,
+            sleep=lambda _: None,
+            capabilities=replace(sink.capabilities, parallel_puts=puts),
+            max_connections=connections,
+        )
         upload.commit(checksum=result.checksum)
     except TransferError as error:
         outcome = type(error).__name__
@@ -196,11 +206,11 @@ def run_case(case: Case, content: SeededContent, server: MediaServer, root: Path
     )
 
 
-def run_cases(cases: Iterable[Case], seed: int, root: Path) -> list[Row]:
+def run_cases(cases: Iterable[Case], seed: int, root: Path, *, connections: int = 1, puts: int = 0) -> list[Row]:
     """Run every case against one server."""
     content = SeededContent(seed, SIZE)
     with MediaServer(content) as server:
-        return [run_case(case, content, server, root) for case in cases]
+        return [run_case(case, content, server, root, connections=connections, puts=puts) for case in cases]
 
 
 def table(rows: list[Row], seed: int) -> str:
