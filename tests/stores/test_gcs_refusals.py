@@ -238,7 +238,8 @@ import sys
 from airflow_provider_kaltura.transfer.gcs_client import GcsClient
 from airflow_provider_kaltura.transfer.gcs_sink import GcsSink
 GcsSink(GcsClient("bucket", lambda: None))
-print(*(name for name in ("google.auth", "google.cloud.storage", "requests", "awscrt", "airflow") if name in sys.modules))
+HEAVY = ("google.auth", "google.cloud.storage", "requests", "awscrt", "airflow")
+print(*(name for name in HEAVY if name in sys.modules))
 """
 
 
