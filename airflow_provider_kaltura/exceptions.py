@@ -156,6 +156,7 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     ingest.KeyCollisionError: KalturaArgumentError,
     ingest.MissingExtraError: KalturaArgumentError,
     ingest.LimitReachedError: KalturaPermanentError,
+    ingest.SliceError: KalturaArgumentError,
     ingest.WatchTimeoutError: KalturaWaitTimeoutError,
 }
 

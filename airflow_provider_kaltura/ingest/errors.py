@@ -9,6 +9,7 @@ What can go wrong between an asset and the lake.
     ├── KeyCollisionError     two assets of one plan would get one name
     ├── MissingExtraError     the store needs a package that is not installed
     ├── LimitReachedError     the file, or the run, is larger than ``max_bytes`` allows
+    ├── SliceError            a slice of a listing is none, or does not fit the listing
     └── WatchTimeoutError     a wait went past its deadline
 
 None of them is worth a retry: nothing changes by itself. Errors of Kaltura and of the bytes are those of ``api`` and
@@ -109,6 +110,10 @@ class LimitReachedError(IngestError):
             f"{self.path} was not begun: it has {self.size_bytes} bytes, and max_bytes leaves {self.left_bytes}; "
             "raise max_bytes, or run again for the rest"
         )
+
+
+class SliceError(IngestError):
+    """What was given as a slice of a listing is none, or does not fit the listing."""
 
 
 class WatchTimeoutError(IngestError):

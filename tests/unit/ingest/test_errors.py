@@ -17,6 +17,7 @@ SAMPLES = [
     errors.KeyCollisionError("/lake/x", "a", "b"),
     errors.MissingExtraError("s3", "s3"),
     errors.LimitReachedError("/lake/x", 2, 1),
+    errors.SliceError("text"),
     errors.WatchTimeoutError("e", "reason"),
 ]
 
