@@ -8,6 +8,7 @@ import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import LinearRetry
 
+from airflow_provider_kaltura.transfer import azure_upload
 from airflow_provider_kaltura.transfer.azure_names import BlockId
 from airflow_provider_kaltura.transfer.azure_sink import AzureSink
 from airflow_provider_kaltura.transfer.checksum import checksum_of
@@ -169,6 +170,16 @@ def test_the_earlier_of_two_tries_is_told_that_it_was_taken_over(sink):
         first.commit()
     first.discard()
     assert sink.store.stat(KEY) == stat
+
+
+def test_a_client_that_can_not_name_uncommitted_blocks_is_not_used(sink, monkeypatch):
+    """With "latest" instead, the earlier of two tries could commit after the later one."""
+    monkeypatch.setattr(azure_upload, "_uncommitted", str)
+    upload = begin(sink)
+    put(upload, range(4))
+    with pytest.raises(SinkError, match="can't name uncommitted blocks"):
+        upload.commit()
+    assert sink.store.stat(KEY) is None
 
 
 def test_a_third_try_goes_on_with_the_blocks_of_both_before(sink):
