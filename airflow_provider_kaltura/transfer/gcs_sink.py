@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.transfer import plan
@@ -19,11 +20,13 @@ from airflow_provider_kaltura.transfer.gcs_store import (
 )
 from airflow_provider_kaltura.transfer.gcs_upload import (
     FOLDER,
+    KEY_NAME,
     GcsUpload,
     Piece,
     describe_temporary,
     flag_name,
     read_part,
+    stem_of,
     temporary_params,
 )
 from airflow_provider_kaltura.transfer.gcs_wire import check_name, encode_crc32c
@@ -109,17 +112,22 @@ class GcsSink:
         """
         List the temporary objects of all uploads.
 
-        :yields: One for each, of any age.
+        Each is as old as the youngest of its upload, so that no clean-up takes the first parts of one under way.
+
+        :yields: One for each.
         """
-        for found in self.client.list(f"{self.prefix}{FOLDER}."):
-            name = str(found["name"])
-            if is_partial_name(name.rpartition("/")[2]):
+        groups = groupby(self.client.list(f"{self.prefix}{FOLDER}."), key=self._stem)
+        for stem, group in groups:
+            found = list(group) if stem else []
+            touched = max((_epoch(one) for one in found), default=0.0)
+            for one in found:
+                name = str(one["name"])
                 yield Leftover(
                     kind="temporary",
-                    key=name[len(self.prefix) :],
-                    handle=f"{found['generation']} {name}",
-                    touched_at_epoch=datetime.fromisoformat(found["updated"]).timestamp(),
-                    size_bytes=int(found["size"]),
+                    key=str((one.get("metadata") or {}).get(KEY_NAME) or name[len(self.prefix) :]),
+                    handle=f"{one['generation']} {name}",
+                    touched_at_epoch=touched,
+                    size_bytes=int(one["size"]),
                 )
 
     def remove_leftover(self, leftover: Leftover) -> None:
@@ -139,8 +147,13 @@ class GcsSink:
         """
         return None
 
+    def _stem(self, found: JsonObject) -> str:
+        """Tell which upload an object belongs to; empty for what is none of ours."""
+        name = str(found["name"])[len(self.prefix + FOLDER) :]
+        return ".".join(name.split(".")[:3]) if is_partial_name(name) else ""
+
     def _go_on(self, final: FinalObject, part_bytes: int, sample: str, state: JsonObject) -> GcsUpload:
-        upload = str(state.get("upload"))
+        upload = f"{state.get('upload')}{PARTIAL_SUFFIX}"
         is_name = upload.count(".") == sample.count(".") and is_partial_name(upload)
         if not is_name or upload.split(".")[1] != sample.split(".")[1]:
             raise UploadStateError("the recorded upload is for another object, or stored nothing", final.key)
@@ -156,7 +169,7 @@ class GcsSink:
     def _raise_flag(self, final: FinalObject, upload: str, before: int) -> int:
         token = secrets.token_hex(8)
         description = describe_temporary(final, upload, "flag")
-        description |= {"metadata": {TOKEN_NAME: token}, "crc32c": encode_crc32c(0)}
+        description |= {"metadata": {**description["metadata"], TOKEN_NAME: token}, "crc32c": encode_crc32c(0)}
         params = {**temporary_params(final), "ifGenerationMatch": str(before)}
         answer = self.client.insert(description, b"", params)
         if answer.status == PRECONDITION_FAILED:
@@ -170,7 +183,7 @@ class GcsSink:
         """Find the parts that stand; of two that were put for the same place, the later one."""
         parts: dict[int, Piece] = {}
         count = plan.part_count(final.size_bytes, part_bytes)
-        for found in self.client.list(f"{self.prefix}{FOLDER}{upload.removesuffix(PARTIAL_SUFFIX)}.p"):
+        for found in self.client.list(f"{self.prefix}{FOLDER}{stem_of(upload)}.p"):
             read = read_part(found)
             if read is None or read[0] >= count:
                 continue
@@ -179,3 +192,7 @@ class GcsSink:
             if fits and (index not in parts or parts[index].generation < piece.generation):
                 parts[index] = piece
         return parts
+
+
+def _epoch(found: JsonObject) -> float:
+    return datetime.fromisoformat(found["updated"]).timestamp()

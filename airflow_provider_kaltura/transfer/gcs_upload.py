@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 FOLDER: Final = "_kaltura/partial/"
 #: Objects that one request composes.
 MOST_SOURCES: Final = 32
+#: Metadata by which a temporary object tells what it is for.
+KEY_NAME: Final = "kaltura-key"
 _TIDYING_THREADS: Final = 8
 _NOT_FOUND: Final = 404
 _PART: Final = re.compile(r".*\.p([0-9]{5,7})-([0-9a-f]{16})\.kaltura-partial")
@@ -168,9 +170,10 @@ class GcsUpload:
         """
         Give what :meth:`GcsSink.begin` needs to go on later.
 
-        :returns: Plain JSON.
+        :returns: Plain JSON; ``upload`` is what the names of all temporary objects begin with, so that a clean-up sees
+            whose they are.
         """
-        return {"sink": "gcs", "upload": self._upload}
+        return {"sink": "gcs", "upload": stem_of(self._upload)}
 
     def commit(
         self, *, if_absent: bool = False, checksum: str | None = None, metadata: Mapping[str, str] | None = None
@@ -286,7 +289,7 @@ class GcsUpload:
         """Delete the flag, then all else; what can't be deleted now is left to the clean-up."""
         try:
             self._client.delete(self._flag, self._flag_generation)
-            stem = self._final.prefix + FOLDER + self._upload.removesuffix(PARTIAL_SUFFIX) + "."
+            stem = self._final.prefix + FOLDER + stem_of(self._upload) + "."
             with ThreadPoolExecutor(_TIDYING_THREADS) as threads:
                 list(threads.map(self._delete, self._client.list(stem)))
         except SinkError as error:
@@ -305,9 +308,23 @@ def describe_temporary(final: FinalObject, upload: str, piece: str) -> JsonObjec
     :param piece: Which of its objects.
     :returns: Without what follows from the bytes.
     """
-    description = {"name": final.prefix + FOLDER + partial_piece_name(upload, piece), "contentType": PLAIN_TYPE}
+    description = {
+        "name": final.prefix + FOLDER + partial_piece_name(upload, piece),
+        "contentType": PLAIN_TYPE,
+        "metadata": {KEY_NAME: final.key},
+    }
     storage_class = final.attributes.options.get("storage_class")
     return {**description, "storageClass": storage_class} if storage_class else description
+
+
+def stem_of(upload: str) -> str:
+    """
+    Give what the names of an upload's temporary objects begin with.
+
+    :param upload: The upload's own name.
+    :returns: The hash of what it is for, and its token.
+    """
+    return upload.removesuffix(PARTIAL_SUFFIX)
 
 
 def temporary_params(final: FinalObject) -> dict[str, Any]:

@@ -232,7 +232,9 @@ class TestTwoTries:
         assert sink.client.insert(wrong, b"short", {}).is_good
         assert begin(sink, state=first.state()).done_parts() == frozenset()
 
-    @pytest.mark.parametrize("state", [{}, {"upload": "../x"}, {"upload": None}, {"sink": "gcs", "single": True}])
+    @pytest.mark.parametrize(
+        "state", [{}, {"upload": "../x"}, {"upload": ".1.2.3"}, {"upload": None}, {"sink": "gcs", "single": True}]
+    )
     def test_state_that_is_none_is_refused(self, sink, state):
         """Whatever stands in a file that says it is ours."""
         with pytest.raises(UploadStateError):
@@ -258,9 +260,7 @@ class TestWhatIsKept:
             metadata={"course": "Übung"},
         )
         attributes = options.apply(
-            ObjectAttributes(
-                content_type="video/mp4", content_disposition="attachment", metadata={"kaltura-entry": "1"}
-            )
+            ObjectAttributes(content_type="video/mp4", content_disposition="inline", metadata={"kaltura-entry": "1"})
         )
         gcs_emulator.requests()
         upload = put_all(begin(sink, part=part, attributes=attributes), part=part)
@@ -307,6 +307,19 @@ class TestTidying:
             sink.remove_leftover(one)
         assert [*sink.leftovers()] == []
         assert sink.store.read("a/film.mp4") == DATA
+
+    def test_leftovers_tell_what_they_are_for(self, sink):
+        """Their key is the final one, they hold what recorded state names, and are as old as the youngest."""
+        upload = put_all(begin(sink))
+        other = sink.begin("b", size_bytes=2, part_bytes=1, attributes=ObjectAttributes())
+        found = list(sink.leftovers())
+        assert sorted(one.key for one in found) == ["a/film.mp4"] * 6 + ["b"]
+        own = [one for one in found if upload.state()["upload"] in one.handle]
+        assert len(own) == 6
+        assert len({one.touched_at_epoch for one in own}) == 1
+        assert sum(one.size_bytes for one in own) == len(DATA)
+        other.discard()
+        upload.discard()
 
     def test_a_leftover_written_again_is_not_removed(self, sink):
         """What somebody has gone on with between listing and removing stays theirs."""
