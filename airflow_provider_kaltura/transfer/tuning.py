@@ -19,11 +19,14 @@ ENOUGH_FOR_EACH: Final = 48e6
 QUICK_SECONDS: Final = 3.0
 #: Share of the time that the source must have kept us waiting.
 SOURCE_SHARE: Final = 0.7
-#: A doubling that raises the total by less is taken back: the first one, and the others.
+#: A doubling that raises the total by less is taken back, the first one or another, after so many such windows.
 GAIN_OF_TWO: Final = 1.5
 GAIN_OF_MORE: Final = 1.3
+TRIAL_WINDOWS: Final = 2
+#: As many windows tell what some connections give before more are tried.
+BASE_WINDOWS: Final = 2
 #: Pause before it is tried again, doubled each time.
-FIRST_PAUSE_SECONDS: Final = 10.0
+FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 320.0
 
 
@@ -60,7 +63,9 @@ class Tuner:
         self._begun: Measure | None = None
         self._changed_at: float | None = None
         self._before: tuple[int, float] | None = None
+        self._poor_windows = 0
         self._pause = FIRST_PAUSE_SECONDS
+        self._windows: list[tuple[float, float]] = []
         self._alone = float("inf")
         self._not_before = self._quick_until = float("-inf")
 
@@ -95,29 +100,35 @@ class Tuner:
 
     def _judge(self, begun: Measure, now: Measure, rate: float) -> None:
         if self._before is not None:
-            (count, earlier), self._before = self._before, None
+            count, earlier = self._before
             if rate < (GAIN_OF_TWO if count == 1 else GAIN_OF_MORE) * earlier:
-                self._go_back(now.at, count)
+                self._poor_windows += 1
+                if self._poor_windows == TRIAL_WINDOWS:
+                    self._go_back(now.at, count)
                 return
+            self._before, self._pause = None, FIRST_PAUSE_SECONDS
         reading = now.reading_seconds - begun.reading_seconds
         waiting = now.waiting_seconds - begun.waiting_seconds
         each = (now.fetched_bytes - begun.fetched_bytes) / reading if reading > 0 else float("inf")
         if each > ENOUGH_FOR_EACH:
             self._quick_until = now.at + QUICK_SECONDS
+        self._windows = [*self._windows[1 - BASE_WINDOWS :], (rate, each)]
         is_limited = reading > 0 and reading >= SOURCE_SHARE * (reading + waiting)
-        if is_limited and now.at >= self._not_before and self._is_little(each, now.at):
-            if self.target == 1:
-                self._alone = each
-            self._before = (self.target, rate)
-            self._change(now.at, min(self._most, self.target * 2))
+        if is_limited and len(self._windows) == BASE_WINDOWS and now.at >= self._not_before:
+            self._try_more(now.at)
 
-    def _is_little(self, each: float, at: float) -> bool:
-        if self.target >= self._most:
-            return False
+    def _try_more(self, at: float) -> None:
+        # The best windows count, so that one that was slow by chance makes no gain of the next.
+        rate, each = (max(found) for found in zip(*self._windows, strict=True))
         if self.target == 1:
-            return each <= ENOUGH_FOR_ONE
-        # Two that share what one had got before give little each, but not because of any limit for each.
-        return self._alone <= ENOUGH_FOR_EACH and at >= self._quick_until
+            self._alone = each
+            is_little = each <= ENOUGH_FOR_ONE
+        else:
+            # Two that share what one had got before give little each, but not because of any limit for each.
+            is_little = self._alone <= ENOUGH_FOR_EACH and at >= self._quick_until
+        if is_little and self.target < self._most:
+            self._before = (self.target, rate)
+            self._change(at, min(self._most, self.target * 2))
 
     def _go_back(self, at: float, target: int) -> None:
         self._before = None
@@ -126,4 +137,5 @@ class Tuner:
         self._change(at, target)
 
     def _change(self, at: float, target: int) -> None:
-        self.target, self._changed_at, self._begun = target, at, None
+        self.target, self._changed_at, self._begun, self._poor_windows = target, at, None, 0
+        self._windows = []

@@ -23,7 +23,6 @@ from airflow_provider_kaltura.transfer.errors import (
     SourceChangedError,
     SourceCutError,
     SourceExpiredError,
-    SourceLengthError,
     SourceUnavailableError,
 )
 from airflow_provider_kaltura.transfer.memory_sink import MemorySink
@@ -58,8 +57,12 @@ def in_parallel(monkeypatch):
 
 
 def living():
-    """Give the threads of copies that still live."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("copy-")]
+    """Give the threads of copies that still live, apart from those in their very last steps."""
+    deadline = time.monotonic() + 2
+    while found := [thread.name for thread in threading.enumerate() if thread.name.startswith("copy-")]:
+        if time.monotonic() > deadline:
+            break
+    return found
 
 
 def run(source, *, sink=None, data=DATA, part=PART, puts=2, connections=3, is_ordered=False, done=(), **options):
@@ -79,15 +82,16 @@ def run(source, *, sink=None, data=DATA, part=PART, puts=2, connections=3, is_or
     return result, sink.store.read("a")
 
 
+# As many as are mended: a third refusal, or a third answer that nothing of can be trusted, ends a copy.
 breaks = st.lists(
     st.one_of(
         st.none(),
         st.integers(0, 120),
         st.sampled_from([SourceCutError("x"), SourceUnavailableError("x"), SourceExpiredError("x")]),
-        st.sampled_from([RangeIgnoredError("x"), SourceLengthError("x")]),
+        st.just(RangeIgnoredError("x")),
     ),
     max_size=5,
-)
+).filter(lambda breaks: all(breaks.count(each) <= 2 for each in breaks))
 
 
 @settings(max_examples=150, deadline=None)
@@ -372,8 +376,8 @@ def test_signals_at_any_moment_leave_nothing(strike):
     rng, struck = random.Random(7), 0
     for _ in range(60):
         source, sink = FlakySource(DATA, most_bytes=20), MemorySink()
-        strike(rng.uniform(0.0002, 0.02))
         try:
+            strike(rng.uniform(0.0002, 0.02))
             _, found = run(source, sink=sink, connections=4, puts=2)
             strike(0)
         except StruckError:

@@ -83,7 +83,7 @@ def test_a_limit_for_all_connections_gets_one(seed):
     seen = Simulation(shared=30 * MB, noise=0.1, seed=seed).run(Tuner(8), 600)
     assert max(seen) == 2
     assert seen.count(2) / len(seen) < 0.01
-    assert 3 <= sum(1 for before, after in itertools.pairwise(seen) if (before, after) == (1, 2)) <= 8
+    assert 5 <= sum(1 for before, after in itertools.pairwise(seen) if (before, after) == (1, 2)) <= 12
 
 
 def test_a_slow_sink_gets_no_more_connections():
@@ -122,7 +122,8 @@ def test_a_refusal_takes_a_doubling_back_for_a_while():
     simulation.run(tuner, 2)
     tuner.refused(simulation.at)
     assert tuner.target == 4
-    assert set(simulation.run(tuner, 9)) == {4}
+    assert set(simulation.run(tuner, 0.9)) == {4}
+    assert simulation.run(tuner, 2)[-1] == 8
     tuner.refused(simulation.at)
     tuner.refused(simulation.at)
     tuner.refused(simulation.at)
