@@ -15,18 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TILE_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 16
 _STEP = 619_957  # odd, so that 2**20 tiles (1 TiB) all have their own rotation
 
 
 @lru_cache(maxsize=4)
 def _block(seed: str) -> bytes:
     """Return the block of *seed* twice in a row: every rotation of it is then one slice."""
-    block = hashlib.shake_128(f"airflow-provider-kaltura:{seed}".encode()).digest(TILE_BYTES)
+    block = _beginning(seed, TILE_BYTES)
     return block + block
+
+
+def _beginning(seed: str, length: int) -> bytes:
+    return hashlib.shake_128(f"airflow-provider-kaltura:{seed}".encode()).digest(length)
 
 
 def pieces(seed: str, start: int, stop: int) -> Iterator[bytes]:
     """Yield the bytes ``[start, stop)`` of the object with *seed*, at most one tile at a time."""
+    if start < stop <= _SMALL_BYTES:
+        # The first tile isn't rotated, and a shorter digest is the beginning of a longer one.
+        yield _beginning(seed, stop)[start:]
+        return
     block = _block(seed)
     position = start
     while position < stop:

@@ -17,23 +17,23 @@ _UNKNOWN_UNTIL_READY = ("width", "height", "bitrate", "frameRate")
 
 def set_flavor_status(library: Library, flavor_id: str, status: int) -> None:
     """Change a flavor's status; becoming READY for the first time moves its entry's updatedAt too."""
-    flavor = library.assets[FLAVOR][flavor_id]
-    if status == READY and flavor_id not in library.been_ready:
-        touch(library, flavor["entryId"])
-        library.been_ready.add(flavor_id)
-    flavor["status"] = status
-    flavor["updatedAt"] = library.now
+    with library.changing_asset(FLAVOR, flavor_id) as flavor:
+        if status == READY and not library.has_been_ready(flavor_id):
+            touch(library, flavor["entryId"])
+            library.been_ready.add(flavor_id)
+        flavor.update(status=status, updatedAt=library.now)
 
 
 def set_entry_status(library: Library, entry_id: str, status: int | str) -> None:
     """Change an entry's status."""
-    library.entries[entry_id]["status"] = status
-    touch(library, entry_id)
+    with library.changing(entry_id) as entry:
+        entry.update(status=status, updatedAt=library.now)
 
 
 def touch(library: Library, entry_id: str) -> None:
     """Move an entry's updatedAt to now."""
-    library.entries[entry_id]["updatedAt"] = library.now
+    with library.changing(entry_id) as entry:
+        entry["updatedAt"] = library.now
 
 
 def store_flavor_file(library: Library, flavor_id: str, file: StoredFile) -> Json:
@@ -47,16 +47,16 @@ def store_flavor_file(library: Library, flavor_id: str, file: StoredFile) -> Jso
     :param file: The file; its version becomes the flavor's.
     :returns: The flavor.
     """
-    flavor = library.assets[FLAVOR][flavor_id]
-    replaces = library.file(flavor_id, flavor["version"]) is not None
-    library.add_file(file)
-    flavor.update(
-        version=file.version,
-        fileExt=file.ext,
-        size=file.size_bytes if replaces else file.size_bytes // 1024,
-        sizeInBytes=str(file.size_bytes),
-        updatedAt=library.now,
-    )
+    with library.changing_asset(FLAVOR, flavor_id) as flavor:
+        replaces = library.file(flavor_id, flavor["version"]) is not None
+        library.add_file(file)
+        flavor.update(
+            version=file.version,
+            fileExt=file.ext,
+            size=file.size_bytes if replaces else file.size_bytes // 1024,
+            sizeInBytes=str(file.size_bytes),
+            updatedAt=library.now,
+        )
     return flavor
 
 
@@ -79,31 +79,40 @@ def convert_later(library: Library, entry_id: str, seconds: float) -> None:
     """
     library.forget_changes(entry_id)
     set_entry_status(library, entry_id, ENTRY_CONVERTING)
-    for flavor in library.entry_assets[FLAVOR][entry_id]:
-        names = (*_UNKNOWN_UNTIL_READY, "size", "sizeInBytes", "version")
-        if flavor["status"] == READY:
-            library.finished_flavors[flavor["id"]] = {name: flavor[name] for name in names}
-        known = library.finished_flavors.setdefault(flavor["id"], {name: flavor[name] for name in names})
-        flavor.update(dict.fromkeys(_UNKNOWN_UNTIL_READY, 0), status=QUEUED, updatedAt=library.now)
-        if flavor["isOriginal"]:
-            flavor.update(size=int(known["sizeInBytes"]), sizeInBytes=known["sizeInBytes"], version=known["version"])
-            library.after(seconds / 3, partial(_finish, library, flavor, known), entry_id)
-            continue
-        flavor.update(size=0, sizeInBytes=0, version="0")
-        if (flavor["id"], known["version"]) in library.files:
-            library.hidden_files[flavor["id"]] = library.files.pop((flavor["id"], known["version"]))
-        library.after(seconds / 3, partial(set_flavor_status, library, flavor["id"], CONVERTING), entry_id)
-        library.after(2 * seconds / 3, partial(_show_file, library, flavor, known), entry_id)
-        library.after(seconds, partial(_finish, library, flavor, known), entry_id)
+    for flavor_id in [flavor["id"] for flavor in library.entry_assets[FLAVOR].get(entry_id, ())]:
+        with library.changing_asset(FLAVOR, flavor_id) as flavor:
+            _unfinish(library, flavor, seconds)
     library.after(seconds, partial(set_entry_status, library, entry_id, ENTRY_READY), entry_id)
 
 
-def _show_file(library: Library, flavor: Json, known: Json) -> None:
-    flavor.update(sizeInBytes=known["sizeInBytes"], version=known["version"], updatedAt=library.now)
-    if flavor["id"] in library.hidden_files:
-        library.add_file(library.hidden_files.pop(flavor["id"]))
+def _unfinish(library: Library, flavor: Json, seconds: float) -> None:
+    """Take a flavor back to QUEUED, and plan how it gets READY again."""
+    flavor_id, entry_id = flavor["id"], flavor["entryId"]
+    names = (*_UNKNOWN_UNTIL_READY, "size", "sizeInBytes", "version")
+    if flavor["status"] == READY:
+        library.finished_flavors[flavor_id] = {name: flavor[name] for name in names}
+    known = library.finished_flavors.setdefault(flavor_id, {name: flavor[name] for name in names})
+    flavor.update(dict.fromkeys(_UNKNOWN_UNTIL_READY, 0), status=QUEUED, updatedAt=library.now)
+    if flavor["isOriginal"]:
+        flavor.update(size=int(known["sizeInBytes"]), sizeInBytes=known["sizeInBytes"], version=known["version"])
+        library.after(seconds / 3, partial(_finish, library, flavor_id, known), entry_id)
+        return
+    flavor.update(size=0, sizeInBytes=0, version="0")
+    if (flavor_id, known["version"]) in library.files:
+        library.hidden_files[flavor_id] = library.files.pop((flavor_id, known["version"]))
+    library.after(seconds / 3, partial(set_flavor_status, library, flavor_id, CONVERTING), entry_id)
+    library.after(2 * seconds / 3, partial(_show_file, library, flavor_id, known), entry_id)
+    library.after(seconds, partial(_finish, library, flavor_id, known), entry_id)
 
 
-def _finish(library: Library, flavor: Json, known: Json) -> None:
-    flavor.update(known)
-    set_flavor_status(library, flavor["id"], READY)
+def _show_file(library: Library, flavor_id: str, known: Json) -> None:
+    with library.changing_asset(FLAVOR, flavor_id) as flavor:
+        flavor.update(sizeInBytes=known["sizeInBytes"], version=known["version"], updatedAt=library.now)
+    if flavor_id in library.hidden_files:
+        library.add_file(library.hidden_files.pop(flavor_id))
+
+
+def _finish(library: Library, flavor_id: str, known: Json) -> None:
+    with library.changing_asset(FLAVOR, flavor_id) as flavor:
+        flavor.update(known)
+    set_flavor_status(library, flavor_id, READY)

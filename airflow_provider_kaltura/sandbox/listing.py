@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from operator import ge, le
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_kaltura.sandbox.errors import ApiError
 from airflow_provider_kaltura.sandbox.parameters import integer, is_set, text
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 Json = dict[str, Any]
+T = TypeVar("T")
 MAX_IN_LIST = 500
 MAX_MATCHES = 10_000
 DEFAULT_PAGE, LARGEST_PAGE, UNPAGED = 30, 500, 1000
@@ -26,7 +27,7 @@ RELATIVE_TIME_SECONDS = 315_360_000
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 if TYPE_CHECKING:
-    Match = Callable[[Json], bool]
+    Match = Callable[[Mapping[str, Any]], bool]
     # (value of the filter field, now) -> whether an object matches; the value is read once, not once per object
     Test = Callable[[object, int], Match]
 
@@ -181,23 +182,34 @@ def member(name: str) -> Test:
 # ---------------------------------------------------------------- choosing, ordering, paging
 def choose(items: Iterable[Json], conditions: Mapping[str, object], fields: Mapping[str, Test], now: int) -> list[Json]:
     """Return the objects that meet every condition; empty values and unknown fields don't count."""
-    matches = [fields[name](value, now) for name, value in conditions.items() if name in fields and is_set(value)]
-    return [item for item in items if all(match(item) for match in matches)]
+    tests = matches(conditions, fields, now)
+    return [item for item in items if all(test(item) for test in tests)]
 
 
-def order(items: list[Json], order_by: object, allowed: Collection[str]) -> list[Json]:
+def matches(conditions: Mapping[str, object], fields: Mapping[str, Test], now: int) -> list[Match]:
+    """Return a test for each condition that counts."""
+    return [fields[name](value, now) for name, value in conditions.items() if name in fields and is_set(value)]
+
+
+def order(
+    items: list[T],
+    order_by: object,
+    allowed: Collection[str],
+    read: Callable[[Any], Mapping[str, Any]] = lambda item: item,
+) -> list[T]:
     """
     Sort objects by ``+name`` or ``-name``.
 
     :param items: The objects in order of insertion; ties keep it, ascending and descending alike.
     :param order_by: Value of the filter's orderBy; several are separated by commas.
     :param allowed: The properties by which this list can be sorted; others are ignored.
+    :param read: Gives the properties of an object.
     :returns: The objects in their new order.
     """
     for key in reversed(text(order_by).split(",")):
         sign, name = (key[:1], key[1:]) if key[:1] in {"+", "-", " "} else ("+", "")
         if name in allowed:
-            items = sorted(items, key=lambda item: _sort_value(item.get(name)), reverse=sign == "-")
+            items = sorted(items, key=lambda item: _sort_value(read(item).get(name)), reverse=sign == "-")
     return items
 
 

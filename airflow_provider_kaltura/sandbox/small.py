@@ -24,7 +24,7 @@ from airflow_provider_kaltura.sandbox.library import (
 from airflow_provider_kaltura.sandbox.services.entries import new_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PARTNER_ID = 1001
 ADMIN_SECRET = "sandbox-admin-secret-0123456789a"  # noqa: S105 - protects nothing
@@ -55,7 +55,7 @@ _CONVERSION_PROFILE = 1
 
 
 @dataclass(frozen=True)
-class _Rendition:
+class Rendition:
     """A flavor params object of the library, and the video that stands for it."""
 
     params_id: int
@@ -66,10 +66,10 @@ class _Rendition:
     kbps: int
 
 
-_SOURCE = _Rendition(0, "Source", "source,web", 640, 360, 900)
+_SOURCE = Rendition(0, "Source", "source,web", 640, 360, 900)
 _RENDITIONS = (
-    _Rendition(2, "Small/Web - 180p (H264/300)", "mobile,web,mbr,iphone,ipad,dash", 320, 180, 300),
-    _Rendition(4, "Medium/Web - 270p (H264/600)", "mobile,web,mbr,ipad,dash", 480, 270, 600),
+    Rendition(2, "Small/Web - 180p (H264/300)", "mobile,web,mbr,iphone,ipad,dash", 320, 180, 300),
+    Rendition(4, "Medium/Web - 270p (H264/600)", "mobile,web,mbr,ipad,dash", 480, 270, 600),
 )
 _SECONDS = 4
 _SRT = "1\n00:00:00,000 --> 00:00:02,000\nThe sea.\n\n2\n00:00:02,500 --> 00:00:04,000\nÉtoiles de mer.\n"
@@ -97,7 +97,9 @@ def library(*, ready_after_seconds: float = 10, clock: Callable[[], float] = tim
     :returns: The library.
     """
     made = Library(clock=clock)
-    _add_account(made)
+    add_account(made)
+    add_profiles(made, made.now, (_SOURCE, *_RENDITIONS))
+    made.categories[1] = category(1, "films", "1", 0, made.now)
     videos = {r.params_id: video.mp4(r.width, r.height, kbps=r.kbps, seconds=_SECONDS) for r in (_SOURCE, *_RENDITIONS)}
     for entry_id, name, properties in (
         (READY, "The sea, a short film", {"referenceId": "sea-1", "categories": "films", "categoriesIds": "1"}),
@@ -119,7 +121,8 @@ def library(*, ready_after_seconds: float = 10, clock: Callable[[], float] = tim
     return made
 
 
-def _add_account(made: Library) -> None:
+def add_account(made: Library) -> None:
+    """Add the partner and its app tokens."""
     now = made.now
     made.partners[PARTNER_ID] = Partner(
         PARTNER_ID, USER_SECRET, ADMIN_SECRET, "Sandbox", default_conversion_profile_id=_CONVERSION_PROFILE
@@ -142,10 +145,10 @@ def _add_account(made: Library) -> None:
             "hashType": "SHA256",
             "objectType": "KalturaAppToken",
         }
-    _add_profiles(made, now)
 
 
-def _add_profiles(made: Library, now: int) -> None:
+def add_profiles(made: Library, now: int, all_params: Sequence[Rendition]) -> None:
+    """Add access control profiles, and a conversion profile that makes *all_params*."""
     common: Json = {"partnerId": PARTNER_ID, "createdAt": now, "description": ""}
     rule = {
         "actions": [{"type": 1, "objectType": "KalturaAccessControlBlockAction"}],
@@ -169,7 +172,6 @@ def _add_profiles(made: Library, now: int) -> None:
             "rules": rules,
             "objectType": "KalturaAccessControlProfile",
         }
-    all_params = (_SOURCE, *_RENDITIONS)
     made.conversion_profiles[_CONVERSION_PROFILE] = {
         "id": _CONVERSION_PROFILE,
         **common,
@@ -185,14 +187,18 @@ def _add_profiles(made: Library, now: int) -> None:
     }
     for params in all_params:
         _add_params(made, params, now)
-    made.categories[1] = {
-        "id": 1,
-        "parentId": 0,
-        "depth": 0,
+
+
+def category(category_id: int, full_name: str, full_ids: str, parent_id: int, now: int) -> Json:
+    """Return a category; full name and ids have those above it, joined with ``>``."""
+    return {
+        "id": category_id,
+        "parentId": parent_id,
+        "depth": full_ids.count(">"),
         "partnerId": PARTNER_ID,
-        "name": "films",
-        "fullName": "films",
-        "fullIds": "1",
+        "name": full_name.rpartition(">")[2],
+        "fullName": full_name,
+        "fullIds": full_ids,
         "entriesCount": 1,
         "createdAt": now,
         "updatedAt": now,
@@ -201,7 +207,7 @@ def _add_profiles(made: Library, now: int) -> None:
     }
 
 
-def _add_params(made: Library, params: _Rendition, now: int) -> None:
+def _add_params(made: Library, params: Rendition, now: int) -> None:
     made.flavor_params[params.params_id] = {
         "id": params.params_id,
         "partnerId": 0,
@@ -220,8 +226,8 @@ def _add_params(made: Library, params: _Rendition, now: int) -> None:
         {
             "conversionProfileId": _CONVERSION_PROFILE,
             "assetParamsId": params.params_id,
-            "readyBehavior": 0 if params is _SOURCE else 2,
-            "origin": 1 if params is _SOURCE else 0,
+            "readyBehavior": 2 if params.params_id else 0,
+            "origin": 0 if params.params_id else 1,
             "systemName": params.name,
             "objectType": "KalturaConversionProfileAssetParams",
         }
@@ -256,7 +262,7 @@ def flavor_id_of(entry_id: str, params_id: int) -> str:
     return f"{entry_id[:-2]}f{params_id}"
 
 
-def _flavor(made: Library, entry_id: str, rendition: _Rendition, size_bytes: int) -> Json:
+def _flavor(made: Library, entry_id: str, rendition: Rendition, size_bytes: int) -> Json:
     return {
         "id": flavor_id_of(entry_id, rendition.params_id),
         "entryId": entry_id,

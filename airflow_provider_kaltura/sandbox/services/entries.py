@@ -9,32 +9,14 @@ from airflow_provider_kaltura.sandbox import enums, lifecycle, listing
 from airflow_provider_kaltura.sandbox.errors import ApiError, not_allowed
 from airflow_provider_kaltura.sandbox.library import DELETED
 from airflow_provider_kaltura.sandbox.parameters import is_set, text
-from airflow_provider_kaltura.sandbox.services import filters
 from airflow_provider_kaltura.sandbox.services.registry import Access, action, list_response
+from airflow_provider_kaltura.sandbox.services.search import MEDIA_CLIP, search
 
 if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.library import Json
     from airflow_provider_kaltura.sandbox.services.registry import Call
 
-MEDIA_CLIP = "1"
-_READY, _NO_CONTENT, _PENDING, _REJECTED = "2", 7, "1", "3"
-_ORDER = {
-    "createdAt",
-    "updatedAt",
-    "name",
-    "moderationCount",
-    "rank",
-    "totalRank",
-    "partnerSortValue",
-    "startDate",
-    "endDate",
-    "duration",
-    "msDuration",
-    "plays",
-    "views",
-    "lastPlayedAt",
-    "mediaType",
-}
+_NO_CONTENT = 7
 _FILTER_ENUMS = {
     "filter.statusEqual": "KalturaEntryStatus",
     "filter.statusNotEqual": "KalturaEntryStatus",
@@ -121,47 +103,6 @@ def get_by_ids(call: Call) -> list[Json]:
     return [call.show(entry) for entry in found if entry is not None]
 
 
-def search(call: Call, *, media_only: bool) -> list[Json]:
-    """
-    Return the entries that the caller's filter selects, in order.
-
-    Defaults (READY, neither pending nor rejected, not hidden) hold unless the filter says otherwise or has idEqual.
-    A user session without ``list:*`` sees its own entries only, except by idEqual and idIn.
-    """
-    library, conditions = call.library, call.object("filter")
-    default = "KalturaMediaEntryFilter" if media_only else "KalturaBaseEntryFilter"
-    fields = filters.ENTRY_CLASSES.get(text(conditions.get("objectType")), filters.ENTRY_CLASSES[default])
-    fields = {**fields, "categoryAncestorIdIn": filters.category_ancestor(library)}
-    wanted = {name: value for name, value in conditions.items() if is_set(value)}
-    by_id, by_ids = "idEqual" in wanted, "idIn" in wanted
-    if not by_id:
-        wanted = _defaults(wanted) | wanted
-    items = library.partner_entries.get(call.partner_id or 0, [])
-    if by_id:
-        only = library.entries.get(text(wanted["idEqual"]))
-        items = [only] if only is not None and only["partnerId"] == call.partner_id else []
-    if media_only:
-        items = [entry for entry in items if text(entry["type"]) == MEDIA_CLIP]
-    session = call.session
-    if session is not None and not (session.is_admin or by_id or by_ids or session.allows("list", "*")):
-        items = [entry for entry in items if entry.get("userId") == session.user_id != ""]
-    if library.not_indexed and not (by_id or by_ids):
-        items = [entry for entry in items if entry["id"] not in library.not_indexed]
-    if "displayInSearchEqual" not in wanted and not by_id:
-        items = [entry for entry in items if entry.get("displayInSearch") != -1]
-    return listing.order(listing.choose(items, wanted, fields, library.now), conditions.get("orderBy"), _ORDER)
-
-
-def _defaults(wanted: Json) -> Json:
-    """Return the conditions that hold where the filter says nothing about the status or the moderation."""
-    defaults: Json = {}
-    if not any(name.startswith("status") for name in wanted):
-        defaults["statusEqual"] = _READY
-    if not any(name.startswith("moderationStatus") for name in wanted):
-        defaults["moderationStatusNotIn"] = f"{_PENDING},{_REJECTED}"
-    return defaults
-
-
 def _list(call: Call, *, media_only: bool) -> Json:
     found = search(call, media_only=media_only)
     page, total = listing.take(found, listing.Page.of(call.object("pager")), window=listing.MAX_MATCHES)
@@ -209,10 +150,11 @@ def _editable(call: Call) -> Json:
 
 
 def _update(call: Call, given: Json, class_name: str) -> Json:
-    entry = _editable(call)
+    entry_id = _editable(call)["id"]
     _check_updatable(given, class_name)
-    entry.update({name: text(given[name]) for name in _UPDATABLE if name in given})
-    entry["updatedAt"] = call.library.now
+    with call.library.changing(entry_id) as entry:
+        entry.update({name: text(given[name]) for name in _UPDATABLE if name in given})
+        entry["updatedAt"] = call.library.now
     return call.show(entry)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_kaltura.sandbox import listing
 from airflow_provider_kaltura.sandbox.errors import ApiError
 from airflow_provider_kaltura.sandbox.listing import all_of, any_of, equal, has_words, none_of, one_of, times
+from airflow_provider_kaltura.sandbox.parameters import is_set
 from airflow_provider_kaltura.sandbox.services.registry import Access, action, list_response
 
 if TYPE_CHECKING:
@@ -191,5 +192,8 @@ def count_categories(call: Call) -> int:
 def list_category_entries(call: Call) -> Json:
     """Answer which entries stand in which categories."""
     own = {category["id"] for category in _own(call, call.library.categories.values())}
-    items = [item for item in call.library.category_entries if item["categoryId"] in own]
+    conditions = call.object("filter")
+    named = conditions.get("entryIdEqual") or conditions.get("entryIdIn")
+    entry_ids = listing.in_list(named) if is_set(named) else None
+    items = [item for item in call.library.category_entries_of(entry_ids) if item["categoryId"] in own]
     return _list(call, items, _CATEGORY_ENTRY, "KalturaCategoryEntry")

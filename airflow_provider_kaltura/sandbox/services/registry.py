@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.sandbox.sessions import SessionBook
 
 
+_FILLED = (str, dict, list)
+
+
 class Access(enum.Enum):
     """Who may call an action. Without a KS a READ is allowed and finds nothing; a LIST is forbidden."""
 
@@ -68,7 +71,8 @@ class Call:
 
     def show(self, value: Json) -> Json:
         """Return a stored object as this caller sees it: with the server's address filled in."""
-        return {name: self.place.fill(item) for name, item in value.items()}
+        fill = self.place.fill
+        return {name: fill(item) if isinstance(item, _FILLED) else item for name, item in value.items()}
 
 
 @dataclass(frozen=True)
