@@ -2,8 +2,8 @@
 A listing in storage, and slices of it for mapped tasks: ``path#start-end``.
 
 The listing is JSON Lines, one object with ``entryId`` per line; a slice names a half-open range of its bytes that
-begins and ends at a line. Its text is split at the last ``#``, since a path may hold one. So the XCom of a library of 200,000
-entries has as many texts as there are tasks, not as many as there are entries.
+begins and ends at a line. Its text is split at the last ``#``, since a path may hold one. So the XCom of a library of
+200,000 entries has as many texts as there are tasks, not as many as there are entries.
 """
 
 from __future__ import annotations
