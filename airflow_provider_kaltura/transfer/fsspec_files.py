@@ -240,9 +240,11 @@ class FsspecFiles:
             self._copy_over(source, target, size_bytes)
             return
         before = self.look(target)
-        if error := self._try_move(source, target, size_bytes):
-            if before is None:
-                raise error
+        try:
+            self._move(source, target, size_bytes)
+        except Exception:
+            if before is None or self.look(source) is None:
+                raise
             self._swap(source, target, size_bytes)
 
     def stamp_after(self, path: str, before: Entry | None) -> None:
@@ -271,24 +273,34 @@ class FsspecFiles:
         """
         self.fs.mv(source, target)
 
-    def _try_move(self, source: str, target: str, size_bytes: int) -> Exception | None:
+    def _move(self, source: str, target: str, size_bytes: int) -> None:
         failure: Exception = SinkError("the file system did not rename, and did not say why")
         try:
             self.rename(source, target)
         except Exception as error:  # noqa: BLE001 - what counts is what stands there now
             failure = error
         found = self.look(target)
-        is_done = self.look(source) is None and found is not None and found.size_bytes == size_bytes
-        return None if is_done else failure
+        if self.look(source) is not None or found is None or found.size_bytes != size_bytes:
+            raise failure
 
     def _swap(self, source: str, target: str, size_bytes: int) -> None:
         folder, _, name = target.rpartition("/")
         aside = f"{folder}/{partial_name(name)}"
-        self.rename(target, aside)
-        if error := self._try_move(source, target, size_bytes):
-            self.rename(aside, target)
-            raise error
-        self.remove(aside)
+        try:
+            self.rename(target, aside)
+            self._move(source, target, size_bytes)
+            # What can't be removed has a temporary name, by which a clean-up finds it.
+            with contextlib.suppress(Exception):
+                self.remove(aside)
+        except BaseException:
+            # Whatever ended this is what counts, once one of the two files has the name.
+            with contextlib.suppress(Exception):
+                found = self.look(target)
+                if found is None:
+                    self.rename(aside, target)
+                elif found.size_bytes == size_bytes:
+                    self.remove(aside)
+            raise
 
     def _copy_over(self, source: str, target: str, size_bytes: int) -> None:
         before = self.look(target)

@@ -47,8 +47,12 @@ class SftpFiles(FsspecFiles):
         if self._links is None:
             try:
                 self._do(lambda sftp: sftp.link("/.kaltura-partial/0", "/.kaltura-partial/1"))
-            except OSError as error:
-                self._links = error.errno != errno.EOPNOTSUPP
+            except FileNotFoundError:
+                self._links = True
+            except ConnectionError:
+                raise
+            except OSError:
+                self._links = False
         return bool(self._links)
 
     @property
@@ -299,6 +303,8 @@ def _as_os_errors() -> Iterator[None]:
         raise OSError(errno.ENAMETOOLONG, "a name that the server can't hold") from error
     except asyncssh.SFTPOpUnsupported as error:
         raise OSError(errno.EOPNOTSUPP, "the server can't do that") from error
+    except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.DisconnectError) as error:
+        raise ConnectionError(errno.ECONNRESET, "the connection was lost") from error
     except asyncssh.Error as error:
         raise OSError(errno.EIO, f"{type(error).__name__}: {error.reason}") from error
 
