@@ -51,7 +51,13 @@ def _connect(conn_id: str | None) -> tuple[Any, str]:
     else:
         from airflow.providers.google.cloud.hooks.gcs import GCSHook  # noqa: PLC0415 - heavy, and only where it is used
 
-        client = GCSHook(gcp_conn_id=conn_id).get_conn()
+        try:
+            client = GCSHook(gcp_conn_id=conn_id).get_conn()
+        except (OSError, ValueError, KeyError) as error:
+            raise DestinationError(
+                f"the connection {conn_id!r} gives no credentials for Google Cloud Storage ({type(error).__name__}); "
+                f"look at its key file, or at the key in its extra"
+            ) from None
     # The session has no public name, though Google's own examples use it; a second one would know less: the client has
     # settled address, universe and emulator together with the credentials.
     return client._http, client.api_endpoint  # noqa: SLF001 - see above

@@ -275,7 +275,7 @@ class GcsClient:
                 timeout=limits,
                 allow_redirects=False,
             )
-        except (RequestException, TransportError, OSError) as error:
+        except (RequestException, TransportError) as error:
             log.debug("No answer to a %s request: %s", method, type(error).__name__)
             return Answer(0, cause=error)
         except GoogleAuthError as error:

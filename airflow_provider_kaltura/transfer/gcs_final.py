@@ -43,6 +43,7 @@ class FinalObject:
     :param key: Name below the root.
     :param size_bytes: Length of the whole.
     :param attributes: What is kept beside the bytes.
+    :param token: Kept with the object, so that who wrote it, and whoever goes on with the same upload, recognises it.
     """
 
     client: GcsClient

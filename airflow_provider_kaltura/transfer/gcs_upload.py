@@ -22,7 +22,7 @@ import logging
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_kaltura.transfer import checksum as checksums
@@ -111,7 +111,8 @@ class GcsUpload:
     def __init__(
         self, final: FinalObject, part_bytes: int, upload: str, flag_generation: int, parts: Mapping[int, Piece]
     ) -> None:
-        self._final = final
+        # A later try recognises what an earlier one, killed before the answer came, has committed.
+        self._final = replace(final, token=upload.split(".")[2])
         self._client = final.client
         self._part_bytes = part_bytes
         self._count = plan.part_count(final.size_bytes, part_bytes)
@@ -195,7 +196,6 @@ class GcsUpload:
             pieces = [self._parts[index] for index in sorted(self._parts)]
         proofs.all_parts(self._count - len(pieces), self._final.key)
         whole_checksum(checksum, [(piece.crc64nvme, piece.size_bytes) for piece in pieces])
-        self._require_flag()
         nodes, value = self._join(pieces), _combine(pieces)
         description = self._final.description(metadata)
         params = self._final.params("destinationPredefinedAcl", if_absent=if_absent)
@@ -207,10 +207,11 @@ class GcsUpload:
 
         stat, answer = self._final.write(send, value, if_absent=if_absent)
         if stat is None:
-            self._refuse(answer)
+            self._require_sources(answer)
+            self._client.require(answer, self._final.name)
+            raise self._taken()
         self._is_ended = True
         self._tidy()
-        assert stat is not None  # noqa: S101 - for the type checker; _refuse has raised
         return stat
 
     def discard(self) -> None:
@@ -237,7 +238,7 @@ class GcsUpload:
     def _require_flag(self) -> None:
         flag = self._client.get(self._flag)
         if flag is None:
-            raise UploadTakenError("another try has finished this upload, or a clean-up removed it", self._final.key)
+            raise self._taken()
         if int(flag["generation"]) != self._flag_generation:
             raise UploadTakenError("another try has gone on with this upload", self._final.key)
 
@@ -250,24 +251,27 @@ class GcsUpload:
     def _prove(self, answer: Answer, piece: Piece) -> Piece:
         """Prove a temporary object; one that stands already is as good, since its name says what is in it."""
         client, name = self._client, piece.name
-        found = client.get(name) if answer.status == PRECONDITION_FAILED else None
-        if found is not None:
+        if answer.status == PRECONDITION_FAILED:
+            found = client.get(name)
+            if found is None:
+                raise self._taken()
             found = prove_standing(client, found, name, piece.size_bytes, piece.crc32c)
-        elif answer.status == _NOT_FOUND and piece.crc64nvme == 0:
-            self._refuse(answer)
         else:
             found = prove_written(client, answer, name, piece.size_bytes, piece.crc32c)
-        return Piece(name, int((found or {})["generation"]), piece.size_bytes, piece.crc32c, piece.crc64nvme)
+        return replace(piece, generation=int(found["generation"]))
 
-    def _refuse(self, answer: Answer) -> None:
-        """Raise what it means that the service doesn't compose: what is gone, or another, was taken by somebody."""
-        if answer.status in {_NOT_FOUND, PRECONDITION_FAILED}:
-            raise UploadTakenError("another try has finished this upload, or a clean-up removed it", self._final.key)
-        self._client.require(answer, self._final.name)
+    def _taken(self) -> UploadTakenError:
+        return UploadTakenError("another try has finished this upload, or a clean-up removed it", self._final.key)
+
+    def _require_sources(self, answer: Answer) -> None:
+        if answer.status == _NOT_FOUND:
+            raise self._taken()
 
     def _join(self, pieces: Sequence[Piece]) -> list[Piece]:
         """Compose 32 pieces to one until at most 32 are left."""
         nodes, level = list(pieces), 0
+        if len(nodes) > MOST_SOURCES:
+            self._require_flag()
         while len(nodes) > MOST_SOURCES:
             groups = [nodes[start : start + MOST_SOURCES] for start in range(0, len(nodes), MOST_SOURCES)]
             with ThreadPoolExecutor(_TIDYING_THREADS) as threads:
@@ -283,6 +287,7 @@ class GcsUpload:
         description = self._describe(f"c{level}-{number:05d}-{value:08x}")
         sources = [(one.name, one.generation) for one in group]
         answer = self._client.compose(description, sources, self._params())
+        self._require_sources(answer)
         return self._prove(answer, Piece(description["name"], 0, sum(one.size_bytes for one in group), value))
 
     def _tidy(self) -> None:

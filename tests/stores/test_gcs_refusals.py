@@ -225,6 +225,20 @@ class TestOpening:
         with pytest.raises(DestinationError, match="tags"):
             open_lake("gs://bucket/", options=StoreOptions(tags={"a": "b"}))
 
+    @pytest.mark.parametrize(
+        "extra",
+        [{"key_path": "/no/such/key.json"}, {"keyfile_dict": {"type": "service_account", "private_key": "s3cr3t"}}],
+        ids=["no file", "no key"],
+    )
+    def test_a_connection_that_gives_no_credentials(self, monkeypatch, extra):
+        """It is told at once, without the key, and nothing is asked again."""
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_GCS_BROKEN", json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
+        )
+        with pytest.raises((DestinationError, SinkForbiddenError)) as raised:
+            open_lake("gs://gcs_broken@bucket/").store.stat("a")
+        assert "s3cr3t" not in str(raised.value)
+
     @pytest.mark.parametrize("missing", ["google.cloud.storage", "airflow.providers.google"])
     def test_a_missing_package_names_the_command(self, monkeypatch, missing):
         """The error says what to install."""

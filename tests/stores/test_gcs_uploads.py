@@ -223,6 +223,33 @@ class TestTwoTries:
             first.commit()
         assert sink.store.stat("a/film.mp4") == stat
 
+    @pytest.mark.parametrize("if_absent", [False, True])
+    def test_an_object_committed_before_a_kill_is_recognised(self, sink, monkeypatch, if_absent):
+        """Killed between the compose and the deleting: the next try takes what stands, if_absent or not."""
+        first = put_all(begin(sink))
+        state = first.state()
+        monkeypatch.setattr(first, "_tidy", lambda: None)
+        stat = first.commit(if_absent=True)
+        second = begin(sink, state=state)
+        assert second.done_parts() == frozenset(range(5))
+        again = second.commit(if_absent=if_absent, checksum=checksum_of(DATA))
+        assert (again.size_bytes, again.version_tag == stat.version_tag) == (len(DATA), if_absent)
+        assert [*sink.leftovers()] == []
+        assert sink.store.read("a/film.mp4") == DATA
+
+    def test_sources_of_a_tree_that_are_gone(self, gcs_emulator, gcs_bucket):
+        """Whoever composes what somebody has removed is told so, at the first level too."""
+        sink = sink_of(gcs_emulator, gcs_bucket)
+        data = DATA[:40]
+        upload = put_all(begin(sink, data, part=1), data, part=1)
+        for one in sink.leftovers():
+            if ".p00003-" in one.handle:
+                sink.remove_leftover(one)
+        with pytest.raises(UploadTakenError):
+            upload.commit()
+        upload.discard()
+        assert names(gcs_emulator, gcs_bucket) == []
+
     def test_a_part_of_another_length_is_not_gone_on_with(self, sink, gcs_emulator, gcs_bucket):
         """What stands under a part's name is looked at: of another length it counts as missing."""
         first = begin(sink)
