@@ -151,11 +151,12 @@ def as_connection_id(name: str, value: Any) -> str | None:
     Read the id of a connection that need not be given.
 
     :param name: The argument.
-    :param value: A text; None and empty texts are none.
+    :param value: A text; None, an empty text and ``"None"`` (what a template makes of None) are none.
     :returns: The id, or None.
     :raises KalturaArgumentError: It is something else.
     """
-    return check_text(name, value).strip() or None if value is not None else None
+    text = "" if value is None else check_text(name, value).strip()
+    return None if text in {"", "None"} else text
 
 
 def _read_dict(name: str, text: str) -> Any:
