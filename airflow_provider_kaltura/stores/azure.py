@@ -54,7 +54,7 @@ def _service(root: Root) -> Any:
         from airflow.providers.microsoft.azure.hooks.wasb import WasbHook  # noqa: PLC0415 - heavy, only where it is used
     except ModuleNotFoundError as error:
         raise MissingExtraError(root.scheme, "azure") from error
-    from airflow.exceptions import AirflowNotFoundException  # noqa: PLC0415 - see above
+    from airflow_provider_kaltura.compat import AirflowNotFoundException  # noqa: PLC0415 - loads Airflow
 
     conn_id = root.conn_id or WasbHook.default_conn_name
     try:

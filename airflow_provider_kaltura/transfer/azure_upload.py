@@ -296,7 +296,7 @@ class AzureUpload(_Upload):
 
         Azure drops uncommitted blocks by itself, 7 days after the last one came, and has no request for it: a list
         without them would make a blob, or destroy the one that stands. A block of one byte more marks the upload as
-        ended, so that nobody goes on with it.
+        ended, so that nobody goes on with it, and another one the try that it went on with, whose state is recorded.
 
         :raises SinkError: Azure refused the mark.
         """
@@ -304,7 +304,8 @@ class AzureUpload(_Upload):
             return
         self._has_ended = True
         if self._blocks:
-            self._stage(BlockId.of_end(self._tokens[0]), memoryview(b"\0"))
+            for token in self._tokens[:2]:
+                self._stage(BlockId.of_end(token), memoryview(b"\0"))
 
 
 def _uncommitted(block: BlockId) -> BlobBlock:

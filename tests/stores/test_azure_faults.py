@@ -193,6 +193,28 @@ def test_a_third_try_goes_on_with_the_blocks_of_both_before(sink):
     assert begin(sink, state=first.state()).done_parts() == {0}
 
 
+def test_a_discard_ends_what_was_gone_on_with_too(sink):
+    """A clean-up has nothing but the recorded state to begin with."""
+    first = begin(sink)
+    put(first, [0])
+    second = begin(sink, state=first.state())
+    second.discard()
+    for state in (first.state(), second.state()):
+        with pytest.raises(UploadStateError, match="was discarded"):
+            begin(sink, state=state)
+
+
+def test_a_discard_stages_nothing_where_nothing_was_put(sink):
+    """Nor after a commit."""
+    begin(sink).discard()
+    upload = begin(sink)
+    put(upload, range(4))
+    upload.commit()
+    upload.discard()
+    begin(sink, state=upload.state()).discard()
+    assert blocks_of(sink) == {}
+
+
 def test_a_part_that_was_put_with_other_bytes_is_not_gone_on_with(sink):
     """Both blocks are there, and nobody knows which was right."""
     upload = begin(sink)
