@@ -112,15 +112,14 @@ def body_of(buffer: Buffer) -> Any:
     """
     Give bytes as botocore takes them, without a copy.
 
+    Always as a file: of ``bytes`` and ``bytearray`` botocore's signer by the Common Runtime makes a copy, one for each
+    request under way.
+
     :param buffer: The bytes.
-    :returns: ``bytes`` or ``bytearray`` where *buffer* is all of one, otherwise a file over it.
+    :returns: A file over them; ``b""`` for none.
     """
-    if isinstance(buffer, (bytes, bytearray)):
-        return buffer
-    whole = buffer.obj
-    if isinstance(whole, (bytes, bytearray)) and len(whole) == buffer.nbytes and buffer.c_contiguous:
-        return whole
-    return _View(buffer) if buffer.nbytes else b""
+    view = memoryview(buffer)
+    return _View(view) if view.nbytes else b""
 
 
 def encode_crc(value: int) -> str:
