@@ -68,14 +68,14 @@ class Piece:
     :param generation: Which writing of it.
     :param size_bytes: Its length.
     :param crc32c: Of its bytes.
-    :param crc64nvme: Of its bytes, 0 where nobody needs it.
+    :param crc64nvme: Of its bytes.
     """
 
     name: str
     generation: int
     size_bytes: int
     crc32c: int
-    crc64nvme: int = 0
+    crc64nvme: int
 
 
 def read_part(found: JsonObject) -> tuple[int, Piece] | None:
@@ -207,8 +207,9 @@ class GcsUpload:
 
         stat, answer = self._final.write(send, value, if_absent=if_absent)
         if stat is None:
-            self._require_sources(answer)
-            self._client.require(answer, self._final.name)
+            # A source of another generation is 404 or 412, as the service likes.
+            if answer.status not in {_NOT_FOUND, PRECONDITION_FAILED}:
+                self._client.require(answer, self._final.name)
             raise self._taken()
         self._is_ended = True
         self._tidy()
@@ -263,10 +264,6 @@ class GcsUpload:
     def _taken(self) -> UploadTakenError:
         return UploadTakenError("another try has finished this upload, or a clean-up removed it", self._final.key)
 
-    def _require_sources(self, answer: Answer) -> None:
-        if answer.status == _NOT_FOUND:
-            raise self._taken()
-
     def _join(self, pieces: Sequence[Piece]) -> list[Piece]:
         """Compose 32 pieces to one until at most 32 are left."""
         nodes, level = list(pieces), 0
@@ -283,12 +280,14 @@ class GcsUpload:
     def _compose(self, level: int, number: int, group: Sequence[Piece]) -> Piece:
         if len(group) == 1:
             return group[0]
-        value = _combine(group)
-        description = self._describe(f"c{level}-{number:05d}-{value:08x}")
+        wide = checksums.combine_crc64nvme((one.crc64nvme, one.size_bytes) for one in group)
+        description = self._describe(f"c{level}-{number:05d}-{wide:016x}")
         sources = [(one.name, one.generation) for one in group]
         answer = self._client.compose(description, sources, self._params())
-        self._require_sources(answer)
-        return self._prove(answer, Piece(description["name"], 0, sum(one.size_bytes for one in group), value))
+        if answer.status == _NOT_FOUND:
+            raise self._taken()
+        size = sum(one.size_bytes for one in group)
+        return self._prove(answer, Piece(description["name"], 0, size, _combine(group), wide))
 
     def _tidy(self) -> None:
         """Delete the flag, then all else; what can't be deleted now is left to the clean-up."""

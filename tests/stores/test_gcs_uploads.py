@@ -17,6 +17,7 @@ from airflow_provider_kaltura.transfer.errors import (
     UploadTakenError,
 )
 from airflow_provider_kaltura.transfer.gcs_upload import GcsUpload
+from airflow_provider_kaltura.transfer.gcs_wire import Answer
 from airflow_provider_kaltura.transfer.options import StoreOptions
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 from tests.servers.flip_proxy import FlipProxy
@@ -236,6 +237,17 @@ class TestTwoTries:
         assert (again.size_bytes, again.version_tag == stat.version_tag) == (len(DATA), if_absent)
         assert [*sink.leftovers()] == []
         assert sink.store.read("a/film.mp4") == DATA
+
+    @pytest.mark.parametrize("status", [404, 412])
+    @pytest.mark.parametrize("count", [3, 40], ids=["compose", "tree"])
+    def test_a_source_of_another_generation_is_another_try(self, sink, monkeypatch, status, count):
+        """The service may word it as missing or as a condition that does not hold."""
+        data = DATA[:count]
+        upload = put_all(begin(sink, data, part=1), data, part=1)
+        monkeypatch.setattr(sink.client, "compose", lambda *_, **__: Answer(status))
+        with pytest.raises(UploadTakenError):
+            upload.commit()
+        assert sink.store.stat("a/film.mp4") is None
 
     def test_sources_of_a_tree_that_are_gone(self, gcs_emulator, gcs_bucket):
         """Whoever composes what somebody has removed is told so, at the first level too."""
