@@ -4,7 +4,7 @@ One blob on its way to Azure Blob Storage: as uncommitted blocks, or, when it is
 What proves the bytes: the service checks the length and the Content-MD5 of each block as it arrives, and the list of
 blocks, in order, is ours; after the commit the service's own length is compared. The CRC-64/NVME of each part stands in
 its block's id, so that whoever goes on has it without reading anything back. (Azure's ``x-ms-content-crc64`` would do
-for both, but its client needs another package for it, and the emulator ignores it.)
+for both, but its client needs another package for it, and the emulator refuses it.)
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ class _Upload:
 class AzureSmallUpload(_Upload):
     """
     A blob of at most one part, put with one request by :meth:`commit`; until then nothing of it is in Azure.
+
+    So there is nothing to go on with or to take over either: of two writers the later one wins, whole.
 
     Memory: one copy of the part, at most ``single_put_bytes``.
     """
