@@ -38,6 +38,9 @@ def of_connection(conn_id: str, host: str) -> dict[str, Any]:
         "port": port,
         # A connection that was lost is not used again by a later try in the same process.
         "skip_instance_cache": True,
+        # A server that has gone silent is given up within two minutes.
+        "connect_timeout": 30,
+        "keepalive_interval": 30,
     }
     passphrase = extras.get("private_key_passphrase") or None
     if extras.get("private_key"):

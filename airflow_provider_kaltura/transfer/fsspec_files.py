@@ -48,11 +48,11 @@ class Entry:
 
 
 @contextmanager
-def failures_named(key: str) -> Iterator[None]:
+def failures_named(key: str | None) -> Iterator[None]:
     """
     Turn whatever a file system raises into our errors, without its text: that may hold a URL with a password.
 
-    :param key: Name below the root, for the message.
+    :param key: Name below the root, for the message; None where it is about no file.
     :yields: Nothing.
     :raises SinkError: Instead of the file system's error, by its kind.
     """

@@ -197,8 +197,8 @@ class FsspecSink:
     Whole files below one folder of a file system.
 
     Memory, for each upload, besides the caller's part: any file system 1 MiB and its stream's block (fsspec: 5 MiB, as
-    long as it is being sent); SFTP ``3 x part_bytes``, since a part waits whole, in packets and enciphered, for its
-    acknowledgement. Reading back takes another 8 MiB.
+    long as it is being sent); SFTP at most ``2 x part_bytes``, since a part waits in packets, and enciphered, for its
+    acknowledgement (measured: as much as one part, for 32 MiB as for 256). Reading back takes another 8 MiB.
 
     Not resumable: a file system shows a cut stream's bytes or not as it likes.
 
@@ -218,7 +218,7 @@ class FsspecSink:
     @property
     def capabilities(self) -> Capabilities:
         """What this sink can do; SFTP is asked at the first time whether it has hard links."""
-        with failures_named(""):
+        with failures_named(None):
             return Capabilities(
                 any_order=False,
                 resumable=False,
@@ -292,5 +292,5 @@ class FsspecSink:
 
         :returns: None when the place can't say.
         """
-        with failures_named(""):
+        with failures_named(None):
             return self.place.files.free_bytes(self.place.base or "/")
