@@ -123,6 +123,7 @@ class _Transfer:
     upload: Upload | None = None
     is_resumed: bool = False
     is_committed: bool = False
+    is_beginning: bool = False
 
     def __post_init__(self) -> None:
         capabilities = self.run.lake.sink.capabilities
@@ -204,9 +205,11 @@ class _Transfer:
         self.is_resumed = False
         if held is not None:
             held.is_shared = False
+        self.is_beginning = True
         self.upload = sink.begin(
             self.job.key, size_bytes=self.size_bytes, part_bytes=self.part_bytes, attributes=self._attributes()
         )
+        self.is_beginning = False
         if held is not None and self.is_resumable:
             held.begun(self.upload)
 
@@ -273,8 +276,13 @@ class _Transfer:
             if held is not None and upload is not None:
                 held.keep(upload)
             self._close()
-        elif self._discard() and held is not None:
+        elif self._discard() and held is not None and not self._may_have_begun(error):
             held.finish()
+
+    def _may_have_begun(self, error: BaseException) -> bool:
+        """Tell whether the place may hold an upload that we never got, and that only the record shows to be ours."""
+        is_in_doubt = not isinstance(error, Exception) or bool(getattr(error, "retryable", False))
+        return self.is_beginning and is_in_doubt and self.run.lake.sink.capabilities.leaves_unmarked
 
     def _is_worth_keeping(self, error: BaseException) -> bool:
         held = self.claim
