@@ -162,20 +162,24 @@ class S3MultipartUpload:
             }
         except (KeyError, TypeError, ValueError) as error:
             raise UploadStateError("the recorded parts can't be read", self._plan.key) from error
+        listed: dict[int, dict[str, dict[str, Any]]] = {}
         try:
-            for listed in self._listed():
-                self._take(listed, recorded)
+            for part in self._listed():
+                listed.setdefault(int(part["PartNumber"]) - 1, {})[str(part["ETag"])] = part
         except UploadTakenError as error:
             raise UploadStateError("the recorded upload is gone", self._plan.key) from error
+        for index, parts in listed.items():
+            # SeaweedFS goes on listing parts that were put again: which one counts is not ours to guess.
+            if len(parts) == 1:
+                self._take(index, *parts.popitem(), recorded)
 
-    def _take(self, listed: Mapping[str, Any], recorded: Mapping[int, tuple[str, int]]) -> None:
-        index, etag = int(listed["PartNumber"]) - 1, str(listed["ETag"])
-        value = decode_crc(listed.get("ChecksumCRC64NVME"))
+    def _take(self, index: int, etag: str, part: Mapping[str, Any], recorded: Mapping[int, tuple[str, int]]) -> None:
+        value = decode_crc(part.get("ChecksumCRC64NVME"))
         self._checks.lists_crc = value is not None
         known_etag, known = recorded.get(index, (None, None))
         if value is None and known_etag == etag:
             value = known
-        if value is not None and listed["Size"] == self._plan.size_of(index):
+        if value is not None and part["Size"] == self._plan.size_of(index):
             self._parts[index] = StoredPart(etag, value)
 
     def commit(
