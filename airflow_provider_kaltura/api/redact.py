@@ -1,4 +1,4 @@
-"""Take secrets out of texts: KSs in any URL's query and path, signed URLs' queries, secrets met by this process."""
+"""Take secrets out of texts: KSs in any URL, signed URLs' queries, keys of storage, secrets met by this process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,16 @@ _MEMBER = re.compile(
     rf"(?P<name>(?P<q>\\?[\"'])(?:\d+:)?(?:{_PRIVATE_NAMES})(?P=q)\s*(?::|=>|,)\s*)(?P<o>b?\\?[\"'])(?P<value>[^\"'\\]*)",
     re.IGNORECASE,
 )
-_ELEMENT = re.compile(r"(?P<name><(?:ks|token|secret|adminSecret)>)(?P<value>[^<]*)", re.IGNORECASE)
+_ELEMENT = re.compile(
+    r"(?P<name><(?:ks|token|secret|adminSecret|SecretAccessKey|SessionToken)>)(?P<value>[^<]*)", re.IGNORECASE
+)
+# What storage is opened with, as connection strings, profiles and clients' errors write it; base64 may hold a slash.
+_STORAGE_KEY = re.compile(
+    r"(?P<name>(?<![A-Za-z0-9])(?:AccountKey|SharedAccessKey|(?:aws_)?secret_?access_?key|(?:aws_)?session_?token|"
+    r"client_secret|(?:private_key_)?passphrase)(?:\\?[\"'])?\s*[=:]\s*b?(?:\\?[\"'])?)[^\s\"'<>,;}\\]+",
+    re.IGNORECASE,
+)
+_PRIVATE_KEY = re.compile(r"(?P<name>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:(?!-----).)+", re.DOTALL)
 # KS v2 is base64url of "v2|PARTNER|…".
 # A long text may be wrapped; what is left on a short last line is of no use.
 _WRAPPED = r"(?:(?:\\[rn]|[\r\n])+[A-Za-z0-9+/=_%\-]{16,})*"
@@ -75,6 +84,8 @@ def redact(text: str) -> str:
     text = _PARAMETER.sub(rf"\g<name>{HIDDEN}", text)
     text = _SHORT_PARAMETER.sub(rf"\g<name>{HIDDEN}", text)
     text = _MEMBER.sub(rf"\g<name>\g<o>{HIDDEN}", text)
+    text = _STORAGE_KEY.sub(rf"\g<name>{HIDDEN}", text)
+    text = _PRIVATE_KEY.sub(rf"\g<name>{HIDDEN}", text)
     return _ELEMENT.sub(rf"\g<name>{HIDDEN}", text)
 
 

@@ -120,13 +120,13 @@ class KalturaVerifyStorageOperator(BaseOperator):
         check_choice("on_findings", self.on_findings, get_args(OnFindings))
         prefix = check_text("prefix", self.prefix or "")
         rate = as_number("max_bytes_per_second", self.max_bytes_per_second)
-        api = self.hook.api if as_switch("against_kaltura", self.against_kaltura) else None
+        against_kaltura = as_switch("against_kaltura", self.against_kaltura)
         with airflow_errors(self.kaltura_conn_id):
             report = verify(
                 _open_lake(self.root, self.storage_conn_id),
                 prefix=prefix,
                 level=cast("Level", self.level),
-                api=api,
+                api=self.hook.api if against_kaltura else None,
                 max_bytes_per_second=rate,
             )
         self._tell(report)

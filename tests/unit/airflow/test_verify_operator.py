@@ -11,7 +11,12 @@ import pytest
 
 from airflow_provider_kaltura import xcom
 from airflow_provider_kaltura.compat import AirflowFailException
-from airflow_provider_kaltura.exceptions import KalturaArgumentError, KalturaPermanentError, KalturaVerifyError
+from airflow_provider_kaltura.exceptions import (
+    KalturaArgumentError,
+    KalturaConnectionError,
+    KalturaPermanentError,
+    KalturaVerifyError,
+)
 from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator, KalturaVerifyStorageOperator
 from airflow_provider_kaltura.sandbox import lifecycle, small
 
@@ -134,6 +139,13 @@ def test_against_kaltura_may_be_a_template(lake, sandbox):
     assert verify(lake, against_kaltura="False")["asked"] == 0
     assert sandbox.log.records() == []
     assert verify(lake, against_kaltura="True")["asked"] == 2
+
+
+def test_a_connection_to_kaltura_that_is_refused_is_named(lake, define_connection):
+    """What is wrong is the connection, and which one."""
+    define_connection("kaltura_other", password="", host="https://kaltura.example.org")
+    with pytest.raises(KalturaConnectionError, match="kaltura_other"):
+        verify(lake, against_kaltura=True, kaltura_conn_id="kaltura_other")
 
 
 def test_a_root_where_nothing_is_recorded_is_no_sound_lake(tmp_path):

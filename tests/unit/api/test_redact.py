@@ -183,6 +183,14 @@ def test_a_known_secret_is_hidden_however_it_is_quoted(encode):
         "https://h/a?fastly_token=0badf00d",
         "https://h/token/0badf00d/a.mp4",
         "/a/b?sig=0badf00d",
+        "DefaultEndpointsProtocol=https;AccountName=lake;AccountKey=ab/cd+0badf00d==;EndpointSuffix=core.windows.net",
+        "SharedAccessSignature=sv=2024&sig=0badf00d",
+        "aws_secret_access_key = ab/0badf00d",
+        "{'aws_session_token': 'ab/0badf00d'}",
+        '{"private_key_passphrase": "0badf00d"}',
+        "<SecretAccessKey>ab/0badf00d</SecretAccessKey><SessionToken>ab/0badf00d</SessionToken>",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nab/0badf00d\n0badf00d-----END OPENSSH PRIVATE KEY-----",
+        '{"private_key": "-----BEGIN PRIVATE KEY-----\\nab/0badf00d',
         v1(b"x")[:36] + "0badf00d",
         v1(b"x")[10:60] + "0badf00d",
         v1(b"x")[:64] + "\n" + "0badf00d" * 3,
@@ -195,7 +203,17 @@ def test_what_else_carries_a_secret_is_hidden(text):
     assert redact(redact(text)) == redact(text)
 
 
-@pytest.mark.parametrize("text", ["s3://aws_default@bucket/key", "me@example.com", "https://h/a?height=720", "a: b@c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://aws_default@bucket/key",
+        "me@example.com",
+        "https://h/a?height=720",
+        "a: b@c",
+        "no private key was found",
+        "AccountName=lake;EndpointSuffix=core.windows.net",
+    ],
+)
 def test_what_is_no_secret_stays(text):
     """A connection's id before a bucket is worth reading."""
     assert redact(text) == text
