@@ -23,6 +23,7 @@ from airflow_provider_kaltura.transfer.errors import (
 )
 from airflow_provider_kaltura.transfer.gcs_client import GcsClient, GcsSettings
 from airflow_provider_kaltura.transfer.gcs_sink import GcsSink
+from airflow_provider_kaltura.transfer.gcs_wire import RelatedBody
 from airflow_provider_kaltura.transfer.options import StoreOptions
 from tests.servers.gcs_emulator import LOCKED
 from tests.stores.test_gcs import sink_of
@@ -261,3 +262,12 @@ def test_nothing_heavy_is_loaded_before_the_first_request():
     """A sink can be made without Google's packages, requests or Airflow."""
     command = [sys.executable, "-c", PROGRAM]
     assert subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split() == []
+
+
+def test_a_body_can_be_sent_again():
+    """The session sends a request twice when the first finds its token expired: all of it, both times."""
+    body = RelatedBody({"name": "ü", "contentType": "video/mp4"}, b"0123456789")
+    once, again = b"".join(body), b"".join(body)
+    assert once == again
+    assert len(body) == len(once)
+    assert b"\r\nContent-Type: video/mp4\r\n\r\n0123456789\r\n--" in once

@@ -1,4 +1,4 @@
-"""What is special about uploads to Google Cloud Storage: wrong bytes, lost answers, trees, two tries of one upload."""
+"""What is special about uploads to Google Cloud Storage: wrong bytes, lost answers, trees, metadata."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from airflow_provider_kaltura.transfer.errors import (
     ChecksumMismatchError,
     SinkError,
     TargetExistsError,
-    UploadStateError,
-    UploadTakenError,
 )
 from airflow_provider_kaltura.transfer.gcs_upload import GcsUpload
-from airflow_provider_kaltura.transfer.gcs_wire import Answer
 from airflow_provider_kaltura.transfer.options import StoreOptions
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 from tests.servers.flip_proxy import FlipProxy
@@ -190,100 +187,6 @@ class TestTrees:
         assert second.part_checksums() == {index: crc64nvme(data[index : index + 1]) for index in range(1_203)}
         second.discard()
         assert names(gcs_emulator, gcs_bucket) == []
-
-
-class TestTwoTries:
-    """An upload that somebody else goes on with."""
-
-    def test_the_earlier_one_cannot_commit_while_the_later_one_works(self, sink):
-        """Even with all parts there: the later one has the flag, and wins."""
-        first = put_all(begin(sink))
-        second = begin(sink, state=first.state())
-        with pytest.raises(UploadTakenError):
-            first.commit()
-        assert sink.store.stat("a/film.mp4") is None
-        assert second.done_parts() == frozenset(range(5))
-        second.commit(checksum=checksum_of(DATA))
-        assert sink.store.read("a/film.mp4") == DATA
-
-    def test_the_earlier_ones_discard_takes_nothing_away(self, sink):
-        """A task that is told to end late leaves the parts to the one who has taken over."""
-        first = put_all(begin(sink))
-        second = begin(sink, state=first.state())
-        first.discard()
-        second.commit(checksum=checksum_of(DATA))
-        assert sink.store.read("a/film.mp4") == DATA
-
-    def test_a_commit_held_up_between_look_and_compose_finds_nothing(self, sink, monkeypatch):
-        """When the later one has finished meanwhile, its parts are gone, and what stands stays."""
-        first = put_all(begin(sink))
-        monkeypatch.setattr(first, "_require_flag", lambda: None)
-        second = begin(sink, state=first.state())
-        stat = second.commit()
-        with pytest.raises(UploadTakenError):
-            first.commit()
-        assert sink.store.stat("a/film.mp4") == stat
-
-    @pytest.mark.parametrize("if_absent", [False, True])
-    def test_an_object_committed_before_a_kill_is_recognised(self, sink, monkeypatch, if_absent):
-        """Killed between the compose and the deleting: the next try takes what stands, if_absent or not."""
-        first = put_all(begin(sink))
-        state = first.state()
-        monkeypatch.setattr(first, "_tidy", lambda: None)
-        stat = first.commit(if_absent=True)
-        second = begin(sink, state=state)
-        assert second.done_parts() == frozenset(range(5))
-        again = second.commit(if_absent=if_absent, checksum=checksum_of(DATA))
-        assert (again.size_bytes, again.version_tag == stat.version_tag) == (len(DATA), if_absent)
-        assert [*sink.leftovers()] == []
-        assert sink.store.read("a/film.mp4") == DATA
-
-    @pytest.mark.parametrize("status", [404, 412])
-    @pytest.mark.parametrize("count", [3, 40], ids=["compose", "tree"])
-    def test_a_source_of_another_generation_is_another_try(self, sink, monkeypatch, status, count):
-        """The service may word it as missing or as a condition that does not hold."""
-        data = DATA[:count]
-        upload = put_all(begin(sink, data, part=1), data, part=1)
-        monkeypatch.setattr(sink.client, "compose", lambda *_, **__: Answer(status))
-        with pytest.raises(UploadTakenError):
-            upload.commit()
-        assert sink.store.stat("a/film.mp4") is None
-
-    def test_sources_of_a_tree_that_are_gone(self, gcs_emulator, gcs_bucket):
-        """Whoever composes what somebody has removed is told so, at the first level too."""
-        sink = sink_of(gcs_emulator, gcs_bucket)
-        data = DATA[:40]
-        upload = put_all(begin(sink, data, part=1), data, part=1)
-        for one in sink.leftovers():
-            if ".p00003-" in one.handle:
-                sink.remove_leftover(one)
-        with pytest.raises(UploadTakenError):
-            upload.commit()
-        upload.discard()
-        assert names(gcs_emulator, gcs_bucket) == []
-
-    def test_a_part_of_another_length_is_not_gone_on_with(self, sink, gcs_emulator, gcs_bucket):
-        """What stands under a part's name is looked at: of another length it counts as missing."""
-        first = begin(sink)
-        first.put_part(0, DATA[:1_000])
-        (part,) = (one for one in gcs_emulator.objects(gcs_bucket) if ".p0" in one["name"])
-        wrong = {"name": part["name"], "contentType": "text/plain"}
-        assert sink.client.insert(wrong, b"short", {}).is_good
-        assert begin(sink, state=first.state()).done_parts() == frozenset()
-
-    @pytest.mark.parametrize(
-        "state", [{}, {"upload": "../x"}, {"upload": ".1.2.3"}, {"upload": None}, {"sink": "gcs", "single": True}]
-    )
-    def test_state_that_is_none_is_refused(self, sink, state):
-        """Whatever stands in a file that says it is ours."""
-        with pytest.raises(UploadStateError):
-            begin(sink, state=state)
-
-    def test_an_object_of_one_request_has_nothing_to_go_on_with(self, sink):
-        """Its state says so, and it begins anew."""
-        upload = put_all(begin(sink, part=5_000), part=5_000)
-        with pytest.raises(UploadStateError):
-            begin(sink, part=5_000, state=upload.state())
 
 
 class TestWhatIsKept:
