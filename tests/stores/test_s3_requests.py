@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from airflow_provider_kaltura.transfer.checksum import crc64nvme
 from airflow_provider_kaltura.transfer.errors import InvalidKeyError, SinkError, SinkForbiddenError
 from airflow_provider_kaltura.transfer.options import StoreOptions
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
-from airflow_provider_kaltura.transfer.s3_objects import TOKEN_METADATA, body_of, decode_text, encode_text
+from airflow_provider_kaltura.transfer.s3_objects import TOKEN_METADATA, body_of, decode_text, encode_crc, encode_text
 from airflow_provider_kaltura.transfer.s3_sink import S3Sink
 from tests.stores.s3_answers import answer, assert_nothing
 from tests.unit.transfer.sink_contract import begin, data_of
@@ -235,3 +236,26 @@ def test_times_are_those_of_the_store(sink):
     """A description tells when the object was written."""
     stat = sink.store.write("a", b"x")
     assert abs(stat.modified_at_epoch - datetime.now(UTC).timestamp()) < 300
+
+
+@pytest.mark.parametrize(("scheme", "signed"), [("http", True), ("https", False)])
+def test_requests_with_bytes_cost_no_more_than_they_must(seaweed, scheme, signed):
+    """No round trip before the bytes; and over TLS, where the CRC guards them, no SHA-256 of them."""
+    client, sent = seaweed.client(endpoint=f"{scheme}://127.0.0.1:9"), []
+
+    def keep(request, **_):
+        sent.append(request.headers)
+        raise InterruptedError
+
+    client.meta.events.register("before-send.s3", keep)
+    sink = S3Sink(client, "bucket")
+    S3Sink(client, "another")
+    upload = sink.begin("a", size_bytes=5, part_bytes=5)
+    upload.put_part(0, b"12345")
+    with pytest.raises(InterruptedError):
+        upload.commit()
+    (headers,) = sent
+    assert "Expect" not in headers
+    assert (headers["X-Amz-Content-SHA256"] != b"UNSIGNED-PAYLOAD") is signed
+    assert headers["x-amz-checksum-crc64nvme"] == encode_crc(crc64nvme(b"12345")).encode()
+    assert b"SignedHeaders" in headers["Authorization"]
