@@ -134,7 +134,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param store_options: (templated) What the store shall keep beside the bytes, as a dict or as JSON:
         ``storage_class``, ``sse``, ``kms_key``, ``acl``, ``content_type``, ``content_disposition``, ``metadata``,
         ``tags``. One that this kind of store can't keep is an error before anything moves.
-    :param max_bytes: (templated) A file longer than this is not begun; None for any length.
+    :param max_bytes: (templated) A file of which more than this is still to be fetched is not begun; None for any.
     :param max_bytes_per_second: (templated) Fetch no faster than this, over all connections; None for no limit.
     :param max_connections: (templated) Most connections to the media server, 1 to 8; more than one only where each
         gives little.
