@@ -225,7 +225,7 @@ class _Transfer:
             capabilities=self.run.lake.sink.capabilities,
             max_connections=self.run.options.max_connections,
             limiter=self.run.limiter,
-            stored=None if held is None else lambda _: held.stored(upload, with_state=self.is_resumable),
+            stored=None if held is None else lambda index: held.stored(index, upload, with_state=self.is_resumable),
         )
         if job.confirm is not None:
             job.confirm()

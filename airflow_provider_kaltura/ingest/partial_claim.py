@@ -87,6 +87,7 @@ class Claim:
     is_lost: bool = False
     is_shared: bool = False
     _parts: int = 0
+    _known: frozenset[int] = frozenset()
     _written_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,15 +130,18 @@ class Claim:
             raise
         self.is_shared = True
 
-    def stored(self, upload: Upload, *, with_state: bool) -> None:
+    def stored(self, index: int, upload: Upload, *, with_state: bool) -> None:
         """
         Take note of one more part; writes when a group is full, or when a sign of life is due.
 
+        A part that was stored while the record was being written for another one may be in it already.
+
+        :param index: The part.
         :param upload: The upload.
         :param with_state: A later try may go on with it.
         :raises UploadTakenError: See :meth:`write`.
         """
-        self._parts += 1
+        self._parts += index not in self._known
         is_due = self.clock() - self._written_at >= TOUCH_SECONDS
         if with_state and not self.lake.sink.capabilities.lists_parts:
             count = plan.part_count(self.value.size_bytes, self.value.part_bytes)
@@ -179,8 +183,11 @@ class Claim:
 
     def _write_if_possible(self, upload: Upload | None) -> None:
         try:
+            # Asked before the state, so that no part is taken for written down that came between the two.
+            known = self._known if upload is None else upload.done_parts()
             value = self.value if upload is None else replace(self.value, state=upload.state())
             self.write(value, durable=False)
+            self._known = known
         except UploadTakenError:
             raise
         except SinkError:

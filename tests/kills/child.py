@@ -29,11 +29,11 @@ from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 def keep_little_unread() -> None:
     """
-    Let the system hold at most 1 MiB of a body that this process has not read.
+    Let the system hold at most 256 KiB of a body that this process has not read.
 
     The server counts what it gave away, and Linux takes up to 32 MiB more than anybody has asked for.
     """
-    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_RCVBUF, 512 * 1024)]
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)]
     HTTPConnection.default_socket_options = options
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.media_server import SeededContent
 
 _RANGE = re.compile(rb"^range:\s*bytes=(\d+)-(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
-_PIECE = 256 * 1024
+_PIECE = 64 * 1024
 
 
 class SeededServer:
