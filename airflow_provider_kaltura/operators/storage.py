@@ -118,7 +118,8 @@ class KalturaVerifyStorageOperator(BaseOperator):
 
         check_choice("level", self.level, get_args(Level))
         check_choice("on_findings", self.on_findings, get_args(OnFindings))
-        prefix = check_text("prefix", self.prefix or "")
+        # No name below a root begins with a slash: such a prefix would find nothing, and nothing wrong.
+        prefix = check_text("prefix", self.prefix or "").lstrip("/")
         rate = as_number("max_bytes_per_second", self.max_bytes_per_second)
         against_kaltura = as_switch("against_kaltura", self.against_kaltura)
         with airflow_errors(self.kaltura_conn_id):

@@ -285,6 +285,8 @@ def test_if_exists_fail_is_permanent(tmp_path):
         ({"entry_id": small.READY, "destination": "/lake/{entry_id}"}, ["entry_id", "{entryId}", "{updatedAt}"]),
         ({"entry_id": small.READY, "destination": "lake/a.mp4"}, ["absolute"]),
         ({"entry_id": small.READY, "destination": "s3://key:word@bucket/a.mp4"}, ["connection", "never a password"]),
+        ({"entry_id": small.READY, "destination": "nosuch://host/a.mp4"}, ["nosuch://", "s3://", "gs://", "abfs://"]),
+        ({"entry_id": small.READY, "destination": "https://host/a.mp4"}, ["https://", "no destination"]),
         ({"download": [{"flavorId": SOURCE}, {"flavorId": SOURCE}]}, ["download", "list"]),
         ({"download": "ftp://example.org/a.mp4"}, ["http"]),
         ({"download": {"entryId": small.READY}}, ["flavorId"]),

@@ -155,6 +155,11 @@ def test_a_root_where_nothing_is_recorded_is_no_sound_lake(tmp_path):
     assert verify(tmp_path / "laek", on_findings="warn")["files"] == 0
 
 
+def test_a_slash_before_the_prefix_does_not_hide_everything(lake):
+    """Names below the root begin without one."""
+    assert verify(lake, prefix=f"/{small.READY}")["files"] == 1
+
+
 def test_a_prefix_without_files_is_no_mistake(lake):
     """A month in which nothing came is sound."""
     assert verify(lake, prefix="2026/01/")["files"] == 0
