@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.sandbox.library import Library
 
+_LEAST_FOR_HUGE = 24_000
+_KEPT_OF_MANY = 1000  # requests of the log: those about many entries are long
 _NEEDS = {"starlette", "uvicorn", "av"}
 
 
@@ -20,6 +22,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen at, 0 for a free one (default)")
     parser.add_argument("--fixture", type=Path, help="serve this recorded state instead of the small library")
+    parser.add_argument("--entries", type=int, help="serve a library by rule with so many entries instead")
+    parser.add_argument("--seed", type=int, default=0, help="of that library")
+    parser.add_argument("--huge-second", action="store_true", help="have 12,000 of its entries share one second")
     parser.add_argument("--latency-ms", type=float, default=0, help="wait before each answer")
     parser.add_argument("--action-ms", type=float, default=0, help="wait for each action of the API")
     parser.add_argument("--ready-after", type=float, default=10, help="seconds until the late entry is ready")
@@ -34,6 +39,11 @@ def _library(arguments: argparse.Namespace) -> tuple[Library, list[str]]:
         from airflow_provider_kaltura.sandbox import fixture  # noqa: PLC0415 - only what is asked for is loaded
 
         return fixture.load(arguments.fixture), []
+    if arguments.entries is not None:
+        from airflow_provider_kaltura.sandbox import rules  # noqa: PLC0415 - only what is asked for is loaded
+
+        made = rules.library(entries=arguments.entries, seed=arguments.seed, huge_second=arguments.huge_second)
+        return made, rules.describe(made)
     from airflow_provider_kaltura.sandbox import small  # noqa: PLC0415 - the MP4 encoder is slow to load
 
     return small.library(ready_after_seconds=arguments.ready_after), small.describe()
@@ -52,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = getattr(arguments, name)
         if path is not None and not path.is_file():
             parser.error(f"--{name.replace('_', '-')}: there is no file {path}")
+    if arguments.entries is not None and arguments.entries < (_LEAST_FOR_HUGE if arguments.huge_second else 1):
+        parser.error(f"--entries: at least 1, and {_LEAST_FOR_HUGE} with --huge-second")
     try:
         from airflow_provider_kaltura.sandbox import server  # noqa: PLC0415 - needs the extra
 
@@ -72,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action_ms=arguments.action_ms,
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
+        **({} if arguments.entries is None else {"kept_requests": _KEPT_OF_MANY}),
     )
 
     def ready(running: server.Running) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.sandbox.ks import Session
     from airflow_provider_kaltura.sandbox.library import Json, Library, Place
+    from airflow_provider_kaltura.sandbox.rates import Rates
 
 __all__ = ["SERVICES", "Api", "Caller"]
 
@@ -48,10 +49,12 @@ class Api:
     :param library: The state.
     :param before: Is called with service and action in lower case, the parameters and the path before each action;
         what it returns (unless None) or raises is answered instead: the faults' way in.
+    :param rates: How many actions may be called.
     """
 
     library: Library
     before: Callable[[str, str, Json, str], Any] | None = None
+    rates: Rates | None = None
     sessions: SessionBook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +68,9 @@ class Api:
             if kind not in {encoding.JSON, encoding.XML}:
                 return replies.died(Die(ApiError("UNKNOWN_RESPONSE_FORMAT", FORMAT=text(parameters["format"]))))
             result = self._result(parameters, caller)
+            self._count(result)
         except Die as error:
+            self._count(error.reason)
             return replies.died(error)
         except Crash:
             return Reply(status=500, headers=(("Content-Type", replies.HTML),))
@@ -86,6 +91,11 @@ class Api:
             results[len(results) + 1] = self._one(multirequest.resolve(part, results), caller)
         return list(results.values())
 
+    def _count(self, result: Any) -> None:
+        if self.rates is not None:
+            answers = result if isinstance(result, list) else [result]
+            self.rates.note_request(blocked=any(_is_blocked(answer) for answer in answers))
+
     def _one(self, parameters: Json, caller: Caller) -> Any:
         """Return the result of one action; an API error is a result too."""
         serves = False
@@ -99,6 +109,9 @@ class Api:
             serves = action.serves
             action.validate(parameters)
             session = self._session(parameters, caller)
+            if self.rates is not None:
+                partner_id = session.partner_id if session else integer(parameters.get("partnerId")) or None
+                self.rates.check(service.lower(), name.lower(), partner_id, self.library.seconds)
             _authorise(action, session, parameters)
             call = Call(self.library, self.sessions, caller.place, parameters, session, caller.address)
             return self._shaped(action.run(call), parameters, caller)
@@ -120,6 +133,10 @@ class Api:
             return Reply(headers=(("Content-Type", result.content_type),), body=result.body.encode())
         profile = parameters.get("responseProfile")
         return _profiled(result, profile) if isinstance(profile, dict) else result
+
+
+def _is_blocked(answer: Any) -> bool:
+    return isinstance(answer, ApiError) and answer.code == "ACTION_BLOCKED"
 
 
 def _authorise(action: Action, session: Session | None, parameters: Json) -> None:

@@ -76,7 +76,8 @@ class Server:
     _api: api.Api = field(init=False)
 
     def __post_init__(self) -> None:
-        self._api = api.Api(self.control.library, before=self.control.faults.for_action)
+        control = self.control
+        self._api = api.Api(control.library, before=control.faults.for_action, rates=control.rates)
 
     @property
     def log(self) -> Log:
@@ -86,9 +87,9 @@ class Server:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request that isn't for the control endpoint."""
         request = Request(scope, receive)
-        self.control.library.settle()
         original = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?", 1)[0]
         quoted = _HOP.sub("", original)
+        self.control.begin_request(of_api=quoted.startswith(_API))
         secure = self.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         caller = api.Caller(
             place=Place("https" if secure else "http", self.host),
@@ -119,11 +120,12 @@ class Server:
         return given
 
     def _reply(self, request: Request, caller: api.Caller, given: Json | None) -> Reply:
-        if given is not None:
-            if request.method == "OPTIONS":
-                return Reply(headers=_CORS)
-            return self._api.answer(given, caller)
-        return media.answer(self._api, caller) or _NOT_FOUND
+        if given is not None and request.method == "OPTIONS":
+            return Reply(headers=_CORS)
+        with self.control.library.lock:
+            if given is not None:
+                return self._api.answer(given, caller)
+            return media.answer(self._api, caller) or _NOT_FOUND
 
 
 def application(server: Server) -> ASGIApp:

@@ -1,9 +1,10 @@
 """
 The control endpoint: JSON over HTTP, under ``/_sandbox/``.
 
-``GET requests``, ``GET counts``, ``GET faults`` and ``GET rules`` tell; ``POST NAME`` with a JSON object of arguments
-calls the function of that name of `Control`; ``POST faults`` switches a fault on (``{"name": …, "times": …, …}``),
-``DELETE faults`` or ``DELETE faults/NUMBER`` switches off; ``DELETE requests`` clears the log.
+``GET requests``, ``counts``, ``faults``, ``rules``, ``rates``, ``changes`` and ``truth`` tell; ``POST NAME`` with a
+JSON object of arguments calls the function of that name of `Control`; ``POST faults`` switches a fault on
+(``{"name": …, "times": …, …}``), ``DELETE faults`` or ``DELETE faults/NUMBER`` switches off; ``DELETE requests`` clears
+the log, ``DELETE counts`` counts from 0.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from airflow_provider_kaltura.sandbox import fault_rules
+from airflow_provider_kaltura.sandbox import fault_rules, truth
 from airflow_provider_kaltura.sandbox.library import StoredFile
 
 if TYPE_CHECKING:
@@ -35,7 +36,21 @@ FUNCTIONS = (
     "delete_flavor",
     "sign_urls",
     "shorten_sessions",
+    "advance_clock",
+    "set_clock",
+    "set_index_lag",
+    "release_index",
+    "index_behind",
+    "change",
+    "move",
+    "end_moves",
+    "limit_rate",
+    "end_rate_limits",
+    "reset_counts",
 )
+
+
+_PAGE = 1000
 
 
 def _shown(result: Any) -> Any:
@@ -46,6 +61,11 @@ def _shown(result: Any) -> Any:
 
 def _fault(fault: Fault) -> dict[str, Any]:
     return asdict(fault)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    given = request.query_params.get(name, "")
+    return int(given) if given.isdecimal() else default
 
 
 class _Endpoints:
@@ -60,9 +80,25 @@ class _Endpoints:
             self._control.log.clear()
         return JSONResponse([record.as_dict() for record in self._control.log.records()])
 
-    async def counts(self, _request: Request) -> JSONResponse:
-        """Answer how often what was called."""
+    async def counts(self, request: Request) -> JSONResponse:
+        """Answer how often what was called; DELETE first sets the counts to 0."""
+        if request.method == "DELETE":
+            self._control.reset_counts()
         return JSONResponse(self._control.counts())
+
+    async def rates(self, _request: Request) -> JSONResponse:
+        """Answer the limits of rates, and how much passed and was blocked."""
+        return JSONResponse(self._control.rates.as_dict())
+
+    async def changes(self, request: Request) -> JSONResponse:
+        """Answer what was changed by chance, from number ``from`` on."""
+        return JSONResponse(self._control.movement.log[_number(request, "from", 1) - 1 :])
+
+    async def truth(self, request: Request) -> JSONResponse:
+        """Answer what ``limit`` entries hold, from place ``from`` on; ``digests=0`` leaves the digests out."""
+        start, limit = _number(request, "from", 0), _number(request, "limit", _PAGE)
+        digests = _number(request, "digests", 1) != 0
+        return JSONResponse(truth.page(self._control.library, start, limit, digests=digests))
 
     async def rules(self, _request: Request) -> JSONResponse:
         """Answer which faults there are, with their settings."""
@@ -107,7 +143,10 @@ def application(control: Control) -> Starlette:
     return Starlette(
         routes=[
             Route("/requests", endpoints.requests, methods=["GET", "DELETE"]),
-            Route("/counts", endpoints.counts),
+            Route("/counts", endpoints.counts, methods=["GET", "DELETE"]),
+            Route("/rates", endpoints.rates),
+            Route("/changes", endpoints.changes),
+            Route("/truth", endpoints.truth),
             Route("/rules", endpoints.rules),
             Route("/faults", endpoints.faults, methods=["GET", "POST", "DELETE"]),
             Route("/faults/{number:int}", endpoints.faults, methods=["DELETE"]),

@@ -33,8 +33,15 @@ _LATEST: Final = 1 << 38
 class Rows(Protocol):
     """The entries, by number, as the index has them."""
 
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+
     def number(self, entry_id: str) -> int | None:
         """Return the number of an entry."""
+
+    def entry_id(self, number: int) -> str:
+        """Return the id of an entry."""
 
     def row(self, number: int) -> Mapping[str, Any]:
         """Return what conditions are tested on."""
@@ -104,7 +111,7 @@ class Index:
     """
 
     def __init__(self, rows: Rows, times: Mapping[str, array[int]], seed: int) -> None:
-        self._rows = rows
+        self.rows = rows
         self._times = times
         self._views: OrderedDict[Hashable, _View] = OrderedDict()
         self._count = len(times[TIMES[0]])
@@ -116,7 +123,7 @@ class Index:
     def replace(self, before: Json | None, after: Json | None) -> None:
         """Take note of an entry that was added (nothing before) or changed."""
         known = after or before
-        number = None if known is None else self._rows.number(known["id"])
+        number = None if known is None else self.rows.number(known["id"])
         if number is None:
             return
         views = (self._all, *self._views.values())
@@ -158,7 +165,7 @@ class Index:
     def _view(self, query: Query) -> _View:
         view = self._views.get(query.conditions)
         if view is None:
-            row, match = self._rows.row, query.match
+            row, match = self.rows.row, query.match
             members = bytearray(self._count)
             for key in self._all.runs[TIMES[0]]:
                 members[key & _NUMBER] = match(row(key & _NUMBER))
@@ -185,13 +192,13 @@ class Index:
         order = query.by_time
         name, latest_first = order or (TIMES[0], False)
         run, start, stop = self._part(view, query, name)
-        numbers = [self._rows.number(entry_id) for entry_id in query.without]
+        numbers = [self.rows.number(entry_id) for entry_id in query.without]
         inside = {self._key(name, n) for n in numbers if n is not None and n < self._count and view.members[n]}
         left_out = {key for key in inside if _holds(run, key, start, stop)}
         hits = _Hits(self, run, start, stop, left_out, latest_first=latest_first)
         if order:
             return hits
-        keys = listing.order(hits.keys(), query.order_by, query.allowed, lambda key: self._rows.row(key & _NUMBER))
+        keys = listing.order(hits.keys(), query.order_by, query.allowed, lambda key: self.rows.row(key & _NUMBER))
         return _Shown(self, keys)
 
     def _part(self, view: _View, query: Query, name: str) -> tuple[Sequence[int], int, int]:
@@ -212,7 +219,7 @@ class Index:
 
     def shown(self, keys: Iterable[int]) -> list[Json]:
         """Return the entries of keys."""
-        return [self._rows.shown(key & _NUMBER) for key in keys]
+        return [self.rows.shown(key & _NUMBER) for key in keys]
 
     def shuffled(self, keys: list[int]) -> list[int]:
         """Return keys in order of time; those that share a second in any."""

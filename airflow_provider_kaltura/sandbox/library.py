@@ -162,12 +162,14 @@ class Library:
 
     def after(self, seconds: float, change: Callable[[], None], about: str = "") -> None:
         """Have *change* happen (to the object *about*) when the clock has moved on by *seconds*."""
-        heapq.heappush(self._changes, (self.seconds + seconds, next(self._numbers), about, change))
+        with self.lock:
+            heapq.heappush(self._changes, (self.seconds + seconds, next(self._numbers), about, change))
 
     def forget_changes(self, about: str) -> None:
         """Drop what is still to happen to an object."""
-        self._changes = [change for change in self._changes if change[2] != about]
-        heapq.heapify(self._changes)
+        with self.lock:
+            self._changes = [change for change in self._changes if change[2] != about]
+            heapq.heapify(self._changes)
 
     def settle(self) -> None:
         """Carry out the changes that are due; the server does it before each request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 from airflow_provider_kaltura.sandbox.services.registry import canonical
 
 Json = dict[str, Any]
+KEPT_REQUESTS = 20_000
+_MEDIA = re.compile(r"/(serveFlavor|download|playManifest|raw|thumbnail)(/|$)|/action/serve(WebVTT)?(/|$)")
 
 
 @dataclass
@@ -47,6 +50,11 @@ class Record:
             parts = [given]
         self.actions = [canonical(str(part.get("service", "")), str(part.get("action", ""))) for part in parts]
 
+    @property
+    def is_media(self) -> bool:
+        """Whether it is for a file, and not for the API; one that serves a caption's file is for a file."""
+        return _MEDIA.search(self.path) is not None
+
     def as_dict(self) -> Json:
         """Return the record as plain JSON."""
         return asdict(self)
@@ -59,10 +67,10 @@ class Log:
     :param kept: How many requests are kept; older ones still count.
     """
 
-    def __init__(self, kept: int = 20_000) -> None:
+    def __init__(self, kept: int = KEPT_REQUESTS) -> None:
         self._lock = threading.Lock()
         self._records: deque[Record] = deque(maxlen=kept)
-        self._requests = 0
+        self._requests = self._media = self._api = 0
         self._actions: Counter[str] = Counter()
 
     def add(self, method: str, path: str, query: str, headers: dict[str, str]) -> Record:
@@ -70,6 +78,7 @@ class Log:
         with self._lock:
             self._requests += 1
             record = Record(self._requests, method, path, query, headers)
+            self._media += record.is_media
             self._records.append(record)
         return record
 
@@ -78,6 +87,7 @@ class Log:
         record.note(given)
         with self._lock:
             self._actions.update(record.actions)
+            self._api += not record.is_media
 
     def records(self) -> list[Record]:
         """Return the latest requests, oldest first."""
@@ -88,8 +98,23 @@ class Log:
         """Forget all requests, and count from 0."""
         with self._lock:
             self._records.clear()
-            self._requests = 0
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Count from 0; what was asked stays."""
+        with self._lock:
+            self._requests = self._media = self._api = 0
             self._actions.clear()
+
+    @property
+    def api_requests(self) -> int:
+        """How many of the requests were for the API."""
+        return self._api
+
+    @property
+    def media_requests(self) -> int:
+        """How many of the requests were for files."""
+        return self._media
 
     @property
     def requests(self) -> int:

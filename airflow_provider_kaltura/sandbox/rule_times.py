@@ -57,8 +57,8 @@ class Shape:
 def _groups(shape: Shape) -> Iterator[int]:
     """Yield how many entries each second has, one after the other."""
     number = group = 0
-    full_at = shape.entries // 2 if shape.entries >= _LEAST_FOR_FULL else -1
-    huge_at = shape.entries * 2 // 3 if shape.huge_second else -1
+    full_at = shape.entries // 5 if shape.entries >= _LEAST_FOR_FULL else -1
+    huge_at = shape.entries // 2 if shape.huge_second else -1
     while number < shape.entries:
         chance = mix(shape.seed, group, 1)
         if number >= full_at >= 0:

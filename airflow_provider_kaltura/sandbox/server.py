@@ -15,13 +15,13 @@ import uvicorn
 from airflow_provider_kaltura.sandbox import wire
 from airflow_provider_kaltura.sandbox.app import Pace, Server, application
 from airflow_provider_kaltura.sandbox.control import Control
+from airflow_provider_kaltura.sandbox.log import KEPT_REQUESTS, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_kaltura.sandbox.library import Library
-    from airflow_provider_kaltura.sandbox.log import Log
 
 _START_SECONDS = 30.0
 _TICK_SECONDS = 0.1
@@ -62,6 +62,7 @@ class Options:
     :param action_ms: Wait per action of the API.
     :param tls_cert: Certificate for https, in PEM.
     :param tls_key: Its key, in PEM.
+    :param kept_requests: How many requests the log keeps, with all their parameters; the counts know of all.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +71,7 @@ class Options:
     action_ms: float = 0.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    kept_requests: int = KEPT_REQUESTS
 
 
 class _Uvicorn(uvicorn.Server):
@@ -105,7 +107,7 @@ def _prepare(library: Library, options: Options, ready: Callable[[], None]) -> t
     name = "127.0.0.1" if options.host == _ANY else options.host
     host = f"{name}:{listener.getsockname()[1]}"
     scheme = "https" if options.tls_cert else "http"
-    control = Control(library)
+    control = Control(library, log=Log(options.kept_requests))
     pace = Pace(options.latency_ms / 1000, options.action_ms / 1000)
     server = Server(control, pace, host, scheme)
     config = uvicorn.Config(

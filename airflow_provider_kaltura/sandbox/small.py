@@ -80,11 +80,18 @@ _NOTES = "Shot list: one sea, two starfish.\n"
 def describe() -> list[str]:
     """Return lines that tell how to log in, and what there is."""
     return [
+        *describe_account(),
+        f"entries      ready {READY}, late {LATE}, never ready {NEVER}, failed {FAILED}, image {IMAGE},",
+        f"             access control {SECURE}, future {FUTURE}, rejected {REJECTED}, nasty name {UNICODE}",
+    ]
+
+
+def describe_account() -> list[str]:
+    """Return lines that tell how to log in."""
+    return [
         f"partner id   {PARTNER_ID}",
         f"admin secret {ADMIN_SECRET}   user secret {USER_SECRET}",
         f"app token    {APP_TOKEN_ID} {APP_TOKEN} (admin)   {USER_APP_TOKEN_ID} {USER_APP_TOKEN} (user)",
-        f"entries      ready {READY}, late {LATE}, never ready {NEVER}, failed {FAILED}, image {IMAGE},",
-        f"             access control {SECURE}, future {FUTURE}, rejected {REJECTED}, nasty name {UNICODE}",
     ]
 
 

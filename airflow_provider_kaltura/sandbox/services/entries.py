@@ -106,6 +106,9 @@ def get_by_ids(call: Call) -> list[Json]:
 def _list(call: Call, *, media_only: bool) -> Json:
     found = search(call, media_only=media_only)
     page, total = listing.take(found, listing.Page.of(call.object("pager")), window=listing.MAX_MATCHES)
+    library = call.library
+    if library.lag.seen and library.lag.shows == "database":
+        page = [library.entries[entry["id"]] for entry in page]
     name = "KalturaMediaListResponse" if media_only else "KalturaBaseEntryListResponse"
     return list_response(name, [call.show(entry) for entry in page], total)
 

@@ -54,7 +54,8 @@ class Asker:
     """Asks the API without a network."""
 
     def __init__(self, control, make_ks):
-        self.api = Api(control.library, before=control.faults.for_action)
+        self.api = Api(control.library, before=control.faults.for_action, rates=control.rates)
+        self.control = control
         self._make_ks = make_ks
 
     def reply(self, name, parameters=None, *, session=True, path="/api_v3/", address="127.0.0.1", **more):
@@ -65,7 +66,7 @@ class Asker:
             session = self._make_ks()
         if session is not None:
             given.setdefault("ks", session)
-        self.api.library.settle()
+        self.control.begin_request(of_api=True)
         return self.api.answer(given, Caller(Place("http", "sandbox.test"), address, path))
 
     def __call__(self, name, parameters=None, **more):

@@ -215,11 +215,19 @@ def test_control_tells_what_was_asked(control_url, http, running):
     http.post(f"{running.base_url}/api_v3/service/multirequest?a=b", json={"format": 1, **body})
     http.get(f"{running.base_url}/p/7/sp/700/serveFlavor/flavorId/0_f", headers={"Range": "bytes=0-1"})
     counts = http.get(f"{control_url}/counts").json()
-    assert counts == {"requests": 2, "actions": 2, "byAction": {"system.ping": 1, "media.get": 1}}
+    assert counts == {
+        "requests": 2,
+        "apiRequests": 1,
+        "mediaRequests": 1,
+        "actions": 2,
+        "byAction": {"system.ping": 1, "media.get": 1},
+    }
     first, second = http.get(f"{control_url}/requests").json()
     assert (first["method"], first["query"], first["actions"]) == ("POST", "a=b", ["system.ping", "media.get"])
     assert first["parameters"]["2"]["entryId"] == "0_x"
     assert (second["path"], second["headers"]["range"]) == ("/p/7/sp/700/serveFlavor/flavorId/0_f", "bytes=0-1")
+    assert http.delete(f"{control_url}/counts").json()["requests"] == 0
+    assert len(http.get(f"{control_url}/requests").json()) == 2
     assert http.delete(f"{control_url}/requests").json() == []
 
 
