@@ -57,12 +57,16 @@ def read_partial(store: Store, name: str) -> Found | None:
     if stat is None:
         return None
     try:
-        return Found(stat, Partial.from_json(store.read(name)))
+        partial = Partial.from_json(store.read(name))
     except ObjectMissingError:
         return None
     except ValueError as error:
         log.warning("The record %s of an earlier try is of no use: %s", name, error)
         return Found(stat, None)
+    if stat.modified_at_epoch is not None:
+        # The store's clock tells when uploads were begun; that of a worker may have been ahead of it.
+        partial = replace(partial, intended_at_epoch=min(partial.intended_at_epoch, stat.modified_at_epoch))
+    return Found(stat, partial)
 
 
 @dataclass(slots=True)

@@ -123,6 +123,14 @@ def test_upload_begun_after_an_intent_without_state_is_ours():
     assert lake.store._partials == {}
 
 
+def test_worker_whose_clock_is_ahead_does_not_hide_its_upload():
+    """The store's own time of the record counts where it is earlier."""
+    lake = lake_of(**UNMARKED)
+    break_off(lake)
+    rewrite(lake, state=None, intended_at_epoch=record(lake).intended_at_epoch + 600)
+    assert counts(clean(lake, older_than=NOTHING, now=later(seconds=5))) == {"removed": 2}
+
+
 def test_marked_temporary_without_record_goes_by_its_own_age():
     """Small files have no record; their temporaries bear our mark."""
     lake = lake_of()

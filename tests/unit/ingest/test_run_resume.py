@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import RunOptions
+from airflow_provider_kaltura.ingest.partial_claim import TOUCH_SECONDS, claim
 from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import (
@@ -13,8 +14,10 @@ from airflow_provider_kaltura.transfer.errors import (
     RedirectRefusedError,
     SinkError,
     SourceChangedError,
+    TargetExistsError,
     UploadTakenError,
 )
+from tests.fakes import ManualClock
 from tests.unit.ingest.fakes import BytesSource, job, raising, recorded_outcomes
 from tests.unit.ingest.partials import (
     DATA,
@@ -219,6 +222,16 @@ def test_file_whose_try_was_killed_after_the_commit_is_proved_and_recorded(check
     assert_done(lake)
 
 
+def test_own_file_is_no_obstacle_where_nothing_may_be_replaced():
+    """With ``fail`` the retry of a try that had committed ends well, and the next run is refused."""
+    lake, options = lake_of(), RunOptions(resume_above_bytes=1, if_exists="fail")
+    killed_after_commit(lake, options)
+    assert fetch(lake, options=options).outcome == "downloaded"
+    with pytest.raises(TargetExistsError):
+        fetch(lake, options=options)
+    assert_done(lake)
+
+
 def test_file_that_is_not_what_was_proved_is_fetched():
     """Other bytes of the same length under the name are neither settled nor adopted."""
     lake = lake_of()
@@ -369,6 +382,38 @@ def test_record_goes_only_after_the_row_stands():
     lake.store.write = write
     assert fetch(lake, source=BytesSource(DATA, error=AssertionError())).fetched_bytes == 0
     assert_done(lake)
+
+
+def test_part_that_is_written_down_already_costs_no_write():
+    """Parts that were stored while the record was written for another one are in it."""
+    lake, now = lake_of(), ManualClock()
+    held = claim(lake, film(), len(DATA), PART, now)
+    upload = lake.sink.begin("a.mp4", size_bytes=len(DATA), part_bytes=PART)
+    held.begun(upload)
+    for index in range(2):
+        upload.put_part(index, DATA[index * PART : (index + 1) * PART])
+    tags = []
+    for index in range(2):
+        held.stored(index, upload, with_state=True)
+        tags.append(held.tag)
+    assert tags[0] == tags[1]
+    now.advance(TOUCH_SECONDS)
+    held.stored(1, upload, with_state=True)
+    assert held.tag != tags[1]
+    assert record(lake).touched_at_epoch == now.now
+
+
+def test_intent_gives_signs_of_life_too():
+    """A long upload without state is not taken for one that nobody will finish."""
+    lake, now = lake_of(**UNMARKED), ManualClock()
+    held = claim(lake, film(), len(DATA), PART, now)
+    upload = lake.sink.begin("a.mp4", size_bytes=len(DATA), part_bytes=PART)
+    held.stored(0, upload, with_state=False)
+    before = record(lake).touched_at_epoch
+    now.advance(TOUCH_SECONDS)
+    assert before < now.now
+    held.stored(1, upload, with_state=False)
+    assert (record(lake).touched_at_epoch, record(lake).state) == (now.now, None)
 
 
 UNMARKED = {"leaves_unmarked": True, "single_put_bytes": PART, "lists_parts": True}
