@@ -59,8 +59,11 @@ system-packages: ## Install what the tests need from the system (sshd), or say w
 	@bash scripts/system_packages.sh
 
 test: check .venv-2.11/.ready system-packages ## What a change must pass, on both Airflow versions (<= 20 minutes)
-	$(PY) -m pytest -q -m "not all" tests/sandbox tests/stores tests/kills tests/dags
-	$(PY211) -m pytest -q -m "not all" tests/unit tests/dags
+	@# The two Airflow versions side by side, one per core; then what starts a whole Airflow, alone.
+	@mkdir -p .test-runs
+	@$(PY211) -m pytest -q -m "not all" tests/unit tests/dags > .test-runs/older.log 2>&1 & older=$$!; \
+	  $(PY) -m pytest -q -m "not all" tests/sandbox tests/servers tests/stores tests/kills tests/dags; status=$$?; \
+	  wait $$older || status=1; cat .test-runs/older.log; exit $$status
 	$(PY) -m pytest -q -m "not all" tests/e2e
 
 test-all: test ## All of it, long tests included (<= 75 minutes)
