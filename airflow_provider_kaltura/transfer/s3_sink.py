@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from airflow_provider_kaltura.transfer.errors import SinkError, UploadStateError
 from airflow_provider_kaltura.transfer.protocols import Capabilities, Leftover, ObjectAttributes
@@ -163,13 +162,17 @@ class S3Sink:
     def _uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         more = dict[str, Any]()
         while True:
-            answer = self._place.call("list_multipart_uploads", Prefix=prefix, EncodingType="url", **more)
-            read = unquote if answer.get("EncodingType") == "url" else str
-            for found in answer.get("Uploads", ()):
-                yield {**found, "Key": read(found["Key"])}
-            if not answer.get("IsTruncated"):
+            # Names come as they are: stores differ in what their EncodingType makes of '+'.
+            answer = self._place.call("list_multipart_uploads", Prefix=prefix, **more)
+            uploads = answer.get("Uploads", ())
+            yield from uploads
+            if not answer.get("IsTruncated") or not uploads:
                 return
-            more = {"KeyMarker": read(answer["NextKeyMarker"]), "UploadIdMarker": answer["NextUploadIdMarker"]}
+            # SeaweedFS names no place to go on at: it is the last upload then.
+            more = {
+                "KeyMarker": answer.get("NextKeyMarker") or uploads[-1]["Key"],
+                "UploadIdMarker": answer.get("NextUploadIdMarker") or uploads[-1]["UploadId"],
+            }
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """

@@ -101,8 +101,16 @@ class S3MultipartUpload:
             with self._lock:
                 self._parts[index] = StoredPart(etag, value)
             if self._checks.lists_crc is None:
-                # Where the store lists no checksums, recorded state must carry them: better known now than too late.
-                self._checks.lists_crc = next(self._listed(MaxParts=1), {}).get("ChecksumCRC64NVME") is not None
+                self._checks.lists_crc = self._lists_crc()
+
+    def _lists_crc(self) -> bool | None:
+        """Tell, before it is too late, whether recorded state must carry the checksums of the parts."""
+        try:
+            return next(self._listed(MaxParts=1), {}).get("ChecksumCRC64NVME") is not None
+        except SinkForbiddenError:
+            return False
+        except SinkError:
+            return None  # the part is stored, whatever this answer was; the next one asks again
 
     def _send(self, index: int, buffer: Buffer, value: int) -> str:
         while True:
@@ -154,7 +162,7 @@ class S3MultipartUpload:
         Take over the parts that the store has: of the right length, and with a checksum that somebody knows.
 
         :param state: Recorded by an earlier try.
-        :raises UploadStateError: The upload is gone, or the state can't be read.
+        :raises UploadStateError: The upload is gone or can't be looked at, or the state can't be read.
         """
         try:
             recorded = {
@@ -168,6 +176,9 @@ class S3MultipartUpload:
                 listed.setdefault(int(part["PartNumber"]) - 1, {})[str(part["ETag"])] = part
         except UploadTakenError as error:
             raise UploadStateError("the recorded upload is gone", self._plan.key) from error
+        except SinkForbiddenError as error:
+            message = "the recorded upload can't be looked at: the right s3:ListMultipartUploadParts is lacking"
+            raise UploadStateError(message, self._plan.key) from error
         for index, parts in listed.items():
             # SeaweedFS goes on listing parts that were put again: which one counts is not ours to guess.
             if len(parts) == 1:

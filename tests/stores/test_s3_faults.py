@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 
 import pytest
@@ -13,8 +12,6 @@ from airflow_provider_kaltura.transfer.errors import (
     SinkError,
     SizeMismatchError,
     TargetExistsError,
-    UploadStateError,
-    UploadTakenError,
 )
 from airflow_provider_kaltura.transfer.s3_sink import S3Sink
 from tests.servers.flip_proxy import FlipProxy
@@ -264,86 +261,6 @@ class TestStoresThatKnowNoCrc:
         begun = ["x-amz-checksum-algorithm" in headers for name, headers in sent if name == "CreateMultipartUpload"]
         assert (len(refused), begun) == (1, [False, False])
         assert not any("x-amz-checksum-crc64nvme" in headers for name, headers in sent if name == "UploadPart")
-
-
-class TestGoingOn:
-    """The store's own list is the truth."""
-
-    def test_a_part_whose_checksum_nobody_knows_is_fetched_again(self, sink):
-        """SeaweedFS lists no checksums: without a recorded one, or for another ETag, a part is not taken over."""
-        upload = begin(sink)
-        put_parts(sink, upload, [0, 1, 2])
-        state = upload.state()
-        assert not sink.capabilities.lists_parts
-        del state["parts"]["0"]
-        state["parts"]["1"][0] = '"another"'
-        assert begin(sink, state=state).done_parts() == {2}
-        upload.discard()
-
-    def test_where_the_store_lists_checksums_none_are_recorded(self, sink, client):
-        """As at AWS."""
-        crcs = {}
-        client.meta.events.register(
-            "before-call.s3.UploadPart",
-            lambda params, **_: crcs.update({params["query_string"]["partNumber"]: params["headers"]}),
-        )
-
-        def listed(parsed, **_):
-            for part in parsed.get("Parts", ()):
-                part["ChecksumCRC64NVME"] = crcs[part["PartNumber"]]["x-amz-checksum-crc64nvme"]
-
-        client.meta.events.register("after-call.s3.ListParts", listed)
-        upload = begin(sink)
-        put_parts(sink, upload, [0, 2])
-        assert upload.state()["parts"] == {}
-        assert sink.capabilities.lists_parts
-        again = begin(sink, state=json.loads(json.dumps(upload.state())))
-        assert dict(again.part_checksums()) == dict(upload.part_checksums())
-        again.discard()
-
-    def test_a_part_that_somebody_else_has_put_is_not_taken_over(self, sink, client):
-        """Neither another length, nor one of two that the store lists under one number."""
-        upload = begin(sink)
-        put_parts(sink, upload, [0, 1])
-        state = upload.state()
-        client.upload_part(
-            Bucket=sink._place.bucket,
-            Key=sink._place.full("dir/object.bin"),
-            UploadId=state["upload_id"],
-            PartNumber=2,
-            Body=b"short",
-        )
-        client.upload_part(
-            Bucket=sink._place.bucket,
-            Key=sink._place.full("dir/object.bin"),
-            UploadId=state["upload_id"],
-            PartNumber=3,
-            Body=b"short",
-        )
-        assert begin(sink, state=state).done_parts() == {0}
-        upload.discard()
-
-    @pytest.mark.parametrize("change", [{"upload_id": None}, {"parts": {"x": 1}}, {"parts": None}, {"token": 5}])
-    def test_state_that_was_tampered_with_is_refused(self, sink, change):
-        """Nothing is guessed."""
-        upload = begin(sink)
-        with pytest.raises(UploadStateError):
-            begin(sink, state={**upload.state(), **change})
-        upload.discard()
-
-    def test_nothing_has_reached_the_store_before_a_single_put(self, sink):
-        """The state of one says so, and is refused."""
-        upload = sink.begin("a", size_bytes=len(SMALL), part_bytes=len(SMALL))
-        with pytest.raises(UploadStateError):
-            sink.begin("a", size_bytes=len(SMALL), part_bytes=len(SMALL), state=upload.state())
-
-    def test_a_removed_upload_says_so(self, sink):
-        """A part for an upload that a clean-up has removed is refused as one that is gone."""
-        upload = begin(sink)
-        for left in sink.leftovers():
-            sink.remove_leftover(left)
-        with pytest.raises(UploadTakenError):
-            put_parts(sink, upload, [0])
 
 
 def test_a_bucket_with_versions_keeps_no_wrong_one(seaweed):
