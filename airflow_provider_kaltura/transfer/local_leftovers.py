@@ -225,3 +225,28 @@ def free_bytes(root: LocalRoot) -> int | None:
             return None
         return found.f_bavail * found.f_frsize
     return None
+
+
+def has_locks(root: LocalRoot) -> bool:
+    """
+    Tell whether the disk keeps writers apart.
+
+    :param root: Folder that may not exist yet.
+    :returns: False where ``flock`` is refused.
+    """
+    for folder in (root.path, *root.path.parents):
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(descriptor)
+    return False

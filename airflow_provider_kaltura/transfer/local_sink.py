@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from airflow_provider_kaltura.transfer import plan
-from airflow_provider_kaltura.transfer.local_leftovers import find_leftovers, free_bytes, remove_leftover
+from airflow_provider_kaltura.transfer.local_leftovers import find_leftovers, free_bytes, has_locks, remove_leftover
 from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named, flush_folder
 from airflow_provider_kaltura.transfer.local_store import LocalStore
 from airflow_provider_kaltura.transfer.local_upload import LocalUpload
@@ -31,19 +31,29 @@ class LocalSink:
         called done before.
     """
 
-    capabilities = Capabilities(any_order=True, resumable=True, conditional=True, metadata_at_commit=False)
-
     def __init__(self, root: str | os.PathLike[str], durability: Durability = "file") -> None:
         if durability not in ("file", "batch"):
             raise ValueError(f"durability is 'file' or 'batch', not {durability!r}")
         self.root = LocalRoot(root)
         self.durability = durability
         self.store = LocalStore(root)
+        self._has_locks: bool | None = None
         self._unsynced: set[str] = set()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root.path)!r}, durability={self.durability!r})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """
+        What this sink can do; asked of the disk once.
+
+        Without locks (some network disks) two tries could not be kept apart, so that none goes on with a file.
+        """
+        if self._has_locks is None:
+            self._has_locks = has_locks(self.root)
+        return Capabilities(any_order=True, resumable=self._has_locks, conditional=True, metadata_at_commit=False)
 
     def begin(
         self,

@@ -51,7 +51,10 @@ class Interrupter:
 def sink(tmp_path):
     """A sink whose folder exists already."""
     (tmp_path / "lake").mkdir()
-    return LocalSink(tmp_path / "lake")
+    sink = LocalSink(tmp_path / "lake")
+    # Asked of the disk once, so that every beginning after that has the same instructions.
+    assert sink.capabilities.resumable
+    return sink
 
 
 def interrupted_everywhere(step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -121,6 +122,22 @@ def test_take_over_waits_for_the_folder(sink, monkeypatch):
     monkeypatch.setattr(os, "rename", lambda *args, **more: (order.append("rename"), real_rename(*args, **more)))
     begin(sink, state=state).discard()
     assert order == ["lock", "rename"]
+
+
+def test_disk_without_locks_goes_on_with_nothing(tmp_path, monkeypatch):
+    """Two tries could not be kept apart there, so that none is resumed; a lock that somebody holds is one."""
+    assert LocalSink(tmp_path / "not" / "yet").capabilities.resumable
+
+    def refused(*_args):
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    def held(*_args):
+        raise BlockingIOError
+
+    monkeypatch.setattr(local_leftovers.fcntl, "flock", held)
+    assert LocalSink(tmp_path).capabilities.resumable
+    monkeypatch.setattr(local_leftovers.fcntl, "flock", refused)
+    assert not LocalSink(tmp_path).capabilities.resumable
 
 
 def test_space_that_is_taken_already_is_told(sink):
