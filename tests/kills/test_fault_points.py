@@ -36,7 +36,7 @@ def test_kill_before_the_commit_is_gone_on_with(tries, point, count):
     tries.assert_clean_after_clean_up()
 
 
-@pytest.mark.parametrize(("point", "count"), BEFORE_COMMIT)
+@pytest.mark.parametrize(("point", "count"), BEFORE_COMMIT[1::2])
 def test_one_clean_up_after_a_kill_leaves_nothing(tries, point, count):
     """Whatever was under way is known for ours, and goes."""
     tries.die_at(point, count)

@@ -35,10 +35,9 @@ def killed_download(place, seed, size_bytes, kills):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [SEED, SEED + 1])
-def test_killed_download_ends_with_the_right_bytes(place, seed):
+def test_killed_download_ends_with_the_right_bytes(place):
     """However it is killed, the last try leaves the source's bytes, and little is fetched twice."""
-    assert killed_download(place, seed, 96 * MIB + 12_345, kills=2) >= 0
+    assert killed_download(place, SEED, 96 * MIB + 12_345, kills=2) >= 0
 
 
 @pytest.mark.all
