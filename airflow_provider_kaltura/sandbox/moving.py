@@ -53,6 +53,7 @@ class Movement:
         self._plans = itertools.count(1)
         self._by_requests: dict[str, tuple[int, Callable[[], None]]] = {}
         self._by_time: set[str] = set()
+        self._incomplete: list[str] = []
         self._requests = 0
         self._changes: dict[str, Callable[[str], Json | None]] = {
             "updated": self._update,
@@ -85,14 +86,16 @@ class Movement:
             if name == "created":
                 return self._create(entry_id)
             for _ in range(_TRIES):
-                chosen = entry_id or self._any_entry()
+                chosen = entry_id or self._any_entry(name)
                 done = self._changes[name](chosen) if self._is_ready_media(chosen) else None
                 if done is not None or entry_id is not None:
                     return done
         return None
 
-    def _any_entry(self) -> str:
+    def _any_entry(self, change: str) -> str:
         library = self._library
+        if change == "flavor_added" and self._incomplete:
+            return self._incomplete.pop(self.random.randrange(len(self._incomplete)))
         if library.index is not None:
             return library.index.rows.entry_id(self.random.randrange(library.index.rows.size))
         return self.random.choice([*library.entries]) if library.entries else ""
@@ -182,6 +185,7 @@ class Movement:
             return None
         self._library.remove_asset(FLAVOR, flavor["id"])
         lifecycle.touch(self._library, entry_id)
+        self._incomplete.append(entry_id)
         return self._note("flavor_deleted", entry_id, flavorId=flavor["id"])
 
     def _reconvert(self, entry_id: str) -> Json | None:

@@ -65,7 +65,7 @@ class AssetRules:
             partnerId=self._rules.partner_id,
             version=str(version),
             size=size if version > _READY else size // 1024,
-            tags="source,web" if place == 0 else "web,mbr,dash",
+            tags="source,web" if place == 0 else "web,mbr",
             fileExt="mp4",
             createdAt=self._rules.created[number],
             updatedAt=min(self._rules.created[number] + 30 + place, self._rules.updated[number]),
