@@ -3,7 +3,8 @@ Walk a list action past its window of 10,000, each object exactly once, in const
 
 A keyset on one time, ascending: the next request begins at the second where the last one ended and leaves out, by
 ``idNotIn``, what has been seen of that second. Pages need no pageIndex, so that nothing shifts while objects appear and
-vanish, and the order of those that share a second may differ on every call.
+vanish, and the order of those that share a second may differ on every call. The time is ``createdAt``: it never
+changes, while a list may be in the order of one ``updatedAt`` (that of a search index that lags) and show another.
 
 Facts (recorded cases lists.bulk_500, lists.idIn_501, lists.createdAtGTE, lists.rel_updatedAt_GTE_0): a page has at most
 500 objects, an in-list counts at most 500 values, both bounds of a time are inclusive, and a time below
@@ -28,7 +29,9 @@ IN_LIST: Final = 500
 #: Filters take a smaller time as relative to now: ten years of seconds, so that 1979-12-30 is the first real one.
 RELATIVE_TIME_SECONDS: Final = 315_360_000
 
-_OTHER: Final[dict[TimeKey, TimeKey]] = {"createdAt": "updatedAt", "updatedAt": "createdAt"}
+# Along updatedAt a page may end with an object that shows a later time than the index has ordered it by. The earliest
+# of so many last ones is no later than the index, unless all of them were changed since.
+_LAST_ONES: Final = 100
 
 
 class Listed(Protocol):
@@ -47,14 +50,14 @@ class Window:
     """
     Which times to walk, in whole seconds since 1970, both inclusive; None is open.
 
-    :param key: The time that is walked along.
     :param since: First second; one that the server would read as relative to now is left open.
     :param until: Last second.
+    :param key: Which time.
     """
 
-    key: TimeKey = "createdAt"
     since: int | None = None
     until: int | None = None
+    key: TimeKey = "createdAt"
 
     def __post_init__(self) -> None:
         if self.until is not None and self.until <= RELATIVE_TIME_SECONDS:
@@ -78,20 +81,22 @@ def walk(
     fetch: Callable[[Filter], list[T]], time_of: Callable[[T, TimeKey], int], window: Window, wanted: Filter
 ) -> Iterator[T]:
     """
-    Yield each object of a window exactly once.
+    Yield each object of a window of ``createdAt`` exactly once, while objects change, appear and vanish.
 
-    Along ``createdAt`` that holds while objects change, appear and vanish. Along ``updatedAt`` it needs an ``until``
-    that has passed: what is changed meanwhile leaves the window, for the next one to find.
+    A window of ``updatedAt`` is a condition in *wanted*. It should end in the past: what is changed meanwhile leaves
+    it, for the next one to find.
 
     Memory: one page and the ids of one second, whatever the number of objects.
 
     :param fetch: Gets a filter with ``orderBy``, asks for the first page of :data:`PAGE_SIZE`, returns its objects.
     :param time_of: Reads one time of an object, in seconds.
-    :param window: Which times.
+    :param window: Which times of creation.
     :param wanted: The other fields of the filter; neither ``orderBy`` nor ``idNotIn``.
-    :yields: Objects, in order of time; those of a second with more than 1,000 in order of their other time.
+    :yields: Objects, in order of creation.
     :raises TooManyMatchesError: More than 1,000 objects share both times; it names the seconds.
     """
+    if window.key != "createdAt":
+        raise ValueError("a walk goes along createdAt, the only time that never changes")
     yield from _walk(fetch, time_of, window, wanted, may_split=True)
 
 
@@ -104,25 +109,25 @@ def _walk(
     may_split: bool,
 ) -> Iterator[T]:
     key, at = window.key, window.since
-    seen: dict[str, None] = {}
+    seen: dict[str, int] = {}
     while window.until is None or at is None or at <= window.until:
         page = fetch(_filter(replace(window, since=at), wanted, seen))
         fresh = [item for item in page if item.id not in seen]
         yield from fresh
         if len(page) < PAGE_SIZE:
             return
-        last = time_of(page[-1], key)
-        if at is None or last > at:
-            at, seen = last, {}
-        seen.update(dict.fromkeys(item.id for item in page if time_of(item, key) == last))
+        last = min(time_of(item, key) for item in page[-(1 if may_split else _LAST_ONES) :])
+        at = last if at is None else max(at, last)
+        seen.update({item.id: time_of(item, key) for item in page})
+        seen = {one: second for one, second in seen.items() if second >= at}
         if len(seen) > IN_LIST or not fresh:
             if not may_split:
-                raise _ties(key, at, wanted)
-            yield from _rest_of_second(fetch, time_of, key, at, wanted, seen)
+                raise _ties(at, wanted)
+            yield from _rest_of_second(fetch, time_of, at, wanted, seen)
             at, seen = at + 1, {}
 
 
-def _filter(window: Window, wanted: Filter, seen: Mapping[str, None]) -> dict[str, Any]:
+def _filter(window: Window, wanted: Filter, seen: Mapping[str, int]) -> dict[str, Any]:
     given = {**wanted, **window.fields(), "orderBy": f"+{window.key}"}
     if seen:
         given["idNotIn"] = ",".join(seen)
@@ -132,26 +137,30 @@ def _filter(window: Window, wanted: Filter, seen: Mapping[str, None]) -> dict[st
 def _rest_of_second(
     fetch: Callable[[Filter], list[T]],
     time_of: Callable[[T, TimeKey], int],
-    key: TimeKey,
     second: int,
     wanted: Filter,
-    seen: Mapping[str, None],
+    seen: Mapping[str, int],
 ) -> Iterator[T]:
-    """Tell the objects of one full second apart by their other time."""
-    here = {**wanted, **Window(key=key, since=second, until=second).fields()}
+    """Tell the objects of one full second apart by the time of their last change."""
+    here = {**wanted, **Window(since=second, until=second).fields()}
     known = set(seen)
-    for item in _walk(fetch, time_of, Window(key=_OTHER[key]), here, may_split=False):
+    # A window of that time in the filter is kept: the walk begins where it does, and each step moves its beginning.
+    inner = Window(
+        since=here.pop("updatedAtGreaterThanOrEqual", None),
+        until=here.pop("updatedAtLessThanOrEqual", None),
+        key="updatedAt",
+    )
+    for item in _walk(fetch, time_of, inner, here, may_split=False):
         # What is changed meanwhile may come twice, along a time of change.
         if item.id not in known:
             known.add(item.id)
             yield item
 
 
-def _ties(key: TimeKey, second: int, wanted: Filter) -> TooManyMatchesError:
-    other = _OTHER[key]
+def _ties(second: int, wanted: Filter) -> TooManyMatchesError:
     return TooManyMatchesError(
-        f"More than {IN_LIST + PAGE_SIZE} entries share {other} {wanted.get(f'{other}GreaterThanOrEqual')} and "
-        f"{key} {second}, and nothing else tells them apart; narrow the listing by another field (category, owner, "
+        f"Too many entries share createdAt {wanted.get('createdAtGreaterThanOrEqual')} and "
+        f"updatedAt {second}, and nothing else tells them apart; narrow the listing by another field (category, owner, "
         "media type) and walk the pieces one after the other.",
         "TIES",
     )

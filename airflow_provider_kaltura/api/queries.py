@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from airflow_provider_kaltura.api.errors import InvalidRequestError
-from airflow_provider_kaltura.api.listing import TimeKey, Window
+from airflow_provider_kaltura.api.listing import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,6 @@ class EntryQuery:
     :param statuses: Kaltura's entry statuses (``"2"`` is ready); ``("any",)`` is every one but deleted.
     :param moderation: ``"passed"`` leaves pending and rejected ones out, as Kaltura does; ``"any"`` doesn't.
     :param more: Any other field of ``KalturaMediaEntryFilter`` by its name.
-    :param key: Time that is walked along; ``updatedAt`` needs an end of *updated* that has passed.
     """
 
     ids: tuple[str, ...] = ()
@@ -62,7 +61,6 @@ class EntryQuery:
     statuses: tuple[str, ...] = (READY,)
     moderation: Moderation = "passed"
     more: Mapping[str, Any] = field(default_factory=dict)
-    key: TimeKey = "createdAt"
 
     def fields(self, every_status: tuple[str, ...], every_moderation: tuple[str, ...]) -> dict[str, Any]:
         """
@@ -101,13 +99,13 @@ class EntryQuery:
 
     def window(self, checked: Mapping[str, Any]) -> tuple[Window, dict[str, Any]]:
         """
-        Take the walk's own time out of a filter.
+        Take the walk's own time, that of creation, out of a filter.
 
         :param checked: A checked filter.
         :returns: The window, and the other fields.
         """
-        names = (f"{self.key}GreaterThanOrEqual", f"{self.key}LessThanOrEqual")
-        window = Window(key=self.key, since=checked.get(names[0]), until=checked.get(names[1]))
+        names = ("createdAtGreaterThanOrEqual", "createdAtLessThanOrEqual")
+        window = Window(since=checked.get(names[0]), until=checked.get(names[1]))
         return window, {name: value for name, value in checked.items() if name not in names}
 
     def _statuses(self, every_status: tuple[str, ...]) -> tuple[str, ...]:
