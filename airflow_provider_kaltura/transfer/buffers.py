@@ -15,8 +15,8 @@ StepName: TypeAlias = Literal["hash", "put"]
 
 _MIB: Final = 1024 * 1024
 #: All buffers together, as long as two parts fit.
-BUFFERS_BYTES: Final = 40 * _MIB
-MOST_BUFFERS: Final = 5
+BUFFERS_BYTES: Final = 32 * _MIB
+MOST_BUFFERS: Final = 4
 #: A part is fetched in so many pieces, so that several connections need few buffers.
 CLAIMS_PER_PART: Final = 4
 
@@ -26,7 +26,7 @@ def buffer_count(part_bytes: int) -> int:
     Tell how many parts are held in memory at most.
 
     :param part_bytes: Length of a part.
-    :returns: ``max(2, min(5, 40 MiB // part_bytes))``.
+    :returns: ``max(2, min(4, 32 MiB // part_bytes))``.
     """
     return max(2, min(MOST_BUFFERS, BUFFERS_BYTES // part_bytes))
 

@@ -232,7 +232,7 @@ def copy(
     At least :data:`PIPELINE_BYTES` (16 MiB) of a sink whose *capabilities* are known are fetched over up to
     *max_connections* connections, as many as pay, and put by up to ``capabilities.parallel_puts`` threads.
 
-    Memory, whatever the size: ``max(2, min(5, 40 MiB // part_bytes)) * part_bytes`` for the parts (one
+    Memory, whatever the size: ``max(2, min(4, 32 MiB // part_bytes)) * part_bytes`` for the parts (one
     ``min(part_bytes, size_bytes)`` in order), for each connection what the source needs for one read (256 KiB, 1 MiB
     in order), and what the sink needs for ``parallel_puts`` parts at once.
 

@@ -12,10 +12,10 @@ MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize(
-    ("part", "count"), [(1, 5), (8 * MIB, 5), (9 * MIB, 4), (12 * MIB, 3), (20 * MIB, 2), (600 * MIB, 2)]
+    ("part", "count"), [(1, 4), (8 * MIB, 4), (9 * MIB, 3), (12 * MIB, 2), (20 * MIB, 2), (600 * MIB, 2)]
 )
 def test_buffers_are_bounded_together(part, count):
-    """At most five, 40 MiB together, and at least two."""
+    """At most four, 32 MiB together, and at least two."""
     assert buffer_count(part) == count
 
 
