@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kaltura.ingest.clean import clean
 from airflow_provider_kaltura.ingest.lake import Lake
+from airflow_provider_kaltura.transfer.buffers import MOST_BUFFERS
 from airflow_provider_kaltura.transfer.checksum import checksum_of_object
 from tests.kills.child import open_place
 
@@ -22,7 +23,7 @@ MIB = 1024 * 1024
 KEY = "films/film.mp4"
 PART_BYTES = 8 * MIB
 #: What may be under way at once: the buffers of a copy.
-PARTS_IN_FLIGHT = 5
+PARTS_IN_FLIGHT = MOST_BUFFERS
 _REPOSITORY = Path(__file__).parents[2]
 
 
