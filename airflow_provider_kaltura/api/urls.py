@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_kaltura.api import codes, secrets
@@ -28,8 +28,8 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PARTIAL, _OK, _SERVER_ERRORS = 206, 200, 500
 _ONE_BYTE = {"Range": "bytes=0-0", "Accept": "*/*", "Accept-Encoding": "identity"}
-# Rules change when an administrator edits a profile: rarely.
-_RULES_SECONDS = 600.0
+#: Rules change when an administrator edits a profile: rarely.
+RULES_SECONDS: Final = 600.0
 
 
 def media_url(
@@ -62,10 +62,10 @@ def media_url(
         refusal = error
     if url:
         if rules is False and stale is None:
-            return _allowed(url, allow_session=allow_session)
+            return allowed(url, allow_session=allow_session)
         refusal = _try(runtime, url, asset)
         if refusal is None:
-            return _allowed(url, allow_session=allow_session)
+            return allowed(url, allow_session=allow_session)
     return _alternative(runtime, asset, refusal, allow_session=allow_session)
 
 
@@ -102,13 +102,19 @@ def _plain_url(runtime: Runtime, asset: FlavorAsset, entry: Entry) -> tuple[str,
         return _get_url(runtime, asset), None
     if isinstance(url, KalturaError):
         raise url
-    rules = _has_rules(found)
-    runtime.access_rules[profile] = (runtime.now() + _RULES_SECONDS, rules)
-    return _announced(url), rules
+    rules = has_rules(found)
+    runtime.access_rules[profile] = (runtime.now() + RULES_SECONDS, rules)
+    return announced(url), rules
 
 
-def _has_rules(profile: object) -> bool | None:
-    """Tell whether a profile restricts anything; None when this session can't know, so that the URL has to be tried."""
+def has_rules(profile: object) -> bool | None:
+    """
+    Tell whether a profile restricts anything.
+
+    :param profile: What ``accessControlProfile.get`` answered, or its error.
+    :returns: None when this session can't know, so that the URL has to be tried.
+    :raises KalturaError: The question may be answered in a moment.
+    """
     if isinstance(profile, KalturaError):
         if profile.retryable:
             raise profile
@@ -118,11 +124,16 @@ def _has_rules(profile: object) -> bool | None:
 
 
 def _get_url(runtime: Runtime, asset: FlavorAsset) -> str:
-    return _announced(runtime.shared_client().flavorAsset.getUrl(asset.id))
+    return announced(runtime.shared_client().flavorAsset.getUrl(asset.id))
 
 
-def _announced(url: object) -> str:
-    """Take a URL from an answer (null for a storage without the file), and tell about a KS in it."""
+def announced(url: object) -> str:
+    """
+    Take a URL from an answer, and tell about a KS in it.
+
+    :param url: The answer; null for a storage without the file.
+    :returns: The URL, empty when there is none.
+    """
     if not isinstance(url, str):
         return ""
     if found := session_in_url(url):
@@ -130,7 +141,14 @@ def _announced(url: object) -> str:
     return url
 
 
-def _allowed(url: str, *, allow_session: bool) -> MediaUrl:
+def allowed(url: str, *, allow_session: bool) -> MediaUrl:
+    """
+    Keep a URL with a KS in it from those who may not have it.
+
+    :param url: A URL that serves.
+    :param allow_session: Whether a KS may be in it.
+    :returns: The URL, empty when it may not be told.
+    """
     needs_session = session_in_url(url) is not None
     if needs_session and not allow_session:
         return MediaUrl(url="", needs_session=True)
@@ -151,16 +169,23 @@ def _alternative(
     why = refusal or "getUrl gave no URL"
     if asset.status != FlavorStatus.READY:
         # getDownloadUrl takes READY exactly (recorded case flavors.getDownloadUrl_exporting).
-        raise _useless(asset, f"{why}; getDownloadUrl needs the status READY") from refusal
-    url = _announced(runtime.shared_client().flavorAsset.getDownloadUrl(asset.id))
+        raise useless(asset, f"{why}; getDownloadUrl needs the status READY") from refusal
+    url = announced(runtime.shared_client().flavorAsset.getDownloadUrl(asset.id))
     if not url:
-        raise _useless(asset, f"{why}; getDownloadUrl gave no URL") from refusal
+        raise useless(asset, f"{why}; getDownloadUrl gave no URL") from refusal
     if failure := _try(runtime, url, asset):
-        raise _useless(asset, f"{why}; getDownloadUrl: {failure}") from failure
-    return _allowed(url, allow_session=allow_session)
+        raise useless(asset, f"{why}; getDownloadUrl: {failure}") from failure
+    return allowed(url, allow_session=allow_session)
 
 
-def _useless(asset: FlavorAsset, why: str) -> UnverifiedUrlError:
+def useless(asset: FlavorAsset, why: str) -> UnverifiedUrlError:
+    """
+    Make the error of an asset that no URL serves.
+
+    :param asset: The asset.
+    :param why: What was tried.
+    :returns: The error, not raised.
+    """
     text = f"No URL serves the bytes of flavor asset {asset.id}: {why}."
     return UnverifiedUrlError(text, "NO_WORKING_URL", "flavorAsset", "getUrl", asset.id)
 
