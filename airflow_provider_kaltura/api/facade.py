@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kaltura.api import flavor_changes
 from airflow_provider_kaltura.api.config import check_privileges
 from airflow_provider_kaltura.api.errors import (
     AuthError,
@@ -113,6 +114,14 @@ class KalturaApi:
         found: dict[str, dict[str, FlavorAsset]] = {entry_id: {} for entry_id in wanted}
         self._collect(list(_chunks(wanted, _CHUNK)), found, None)
         return {entry_id: _by_id(assets) for entry_id, assets in found.items()}
+
+    def changed_entry_ids(self, entry_ids: Iterable[str], since: int) -> Iterator[str]:
+        """See :func:`~airflow_provider_kaltura.api.flavor_changes.changed_entry_ids`."""
+        return flavor_changes.changed_entry_ids(self.runtime, entry_ids, since)
+
+    def gone_flavor_ids(self, flavor_ids: Iterable[str]) -> frozenset[str]:
+        """See :func:`~airflow_provider_kaltura.api.flavor_changes.gone_flavor_ids`."""
+        return flavor_changes.gone_flavor_ids(self.runtime, flavor_ids)
 
     def get_flavor_asset(self, flavor_id: str) -> FlavorAsset:
         """

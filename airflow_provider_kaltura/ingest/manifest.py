@@ -5,7 +5,8 @@ Below the root: ``_kaltura/manifest/dt=<utc date>/<run>-<task>-<map>-<try>-<uuid
 so writers never meet. One row tells what became of one (partner, asset type, asset, path); it is written only after the
 file stands under its final name. The newest row of a path that says that a file stands (``downloaded``, ``adopted``,
 ``replaced``) is the truth about it, by ``observedAt``, then file name, then line; a row that says ``failed`` never
-hides it. ``skipped`` gets no row: it would say once more what the standing row says, for every unchanged file.
+hides it, one that says ``deleted`` does, since that file was removed. ``skipped`` gets no row: it would say once more
+what the standing row says, for every unchanged file.
 
 Two writers of one path, or a clock that is ahead, can put rows into another order than files. So a row carries the
 ``versionTag`` of its file, and the one whose tag is that of the file that stands goes before newer ones; of the same
@@ -25,10 +26,10 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
-from airflow_provider_kaltura.ingest.manifest_row import STANDING, ManifestRow
+from airflow_provider_kaltura.ingest.manifest_row import DELETED, STANDING, ManifestRow
 from airflow_provider_kaltura.ingest.safe_names import slug
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError
 
@@ -56,6 +57,20 @@ _LOGGED_LINES: Final = 10
 _UNREADABLE: Final = (ValueError, RecursionError, OverflowError)
 
 
+class Records(Protocol):
+    """What is recorded about a lake, as far as a run asks; :class:`Manifest` is one."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """What is unrecorded may have been recorded."""
+
+    def standing(self, path: str, version_tag: str | None = None) -> ManifestRow | None:
+        """See :meth:`Manifest.standing`."""
+
+    def add(self, row: ManifestRow) -> None:
+        """See :meth:`Manifest.add`."""
+
+
 class Manifest:
     """
     The newest standing rows of each path.
@@ -70,9 +85,8 @@ class Manifest:
         self._paths = None if paths is None else frozenset(paths)
         self._raw_paths = frozenset(path.encode(errors="surrogatepass") for path in paths or ())
         self._standing: dict[str, list[_Kept]] = {}
-        for stat in store.list(f"{MANIFEST_FOLDER}/"):
-            if _FILE.fullmatch(stat.key):
-                self._read_file(stat.key, _read(store, stat.key))
+        for key, data in manifest_files(store):
+            self._read_file(key, data)
         if self.unreadable_lines:
             log.warning("Passed over %d manifest lines that can't be read", self.unreadable_lines)
 
@@ -84,7 +98,7 @@ class Manifest:
     @property
     def paths(self) -> list[str]:
         """The paths of which a row says that a file stands, in order."""
-        return sorted(self._standing)
+        return sorted(path for path in self._standing if self.standing(path) is not None)
 
     def standing(self, path: str, version_tag: str | None = None) -> ManifestRow | None:
         """
@@ -96,7 +110,8 @@ class Manifest:
         """
         found = [kept[-1] for kept in self._standing.get(path, ())]
         own = (row for row in found if version_tag is not None and row.version_tag == version_tag)
-        return next(own, found[0] if found else None)
+        row = next(own, found[0] if found else None)
+        return None if row is None or row.outcome == DELETED else row
 
     def add(self, row: ManifestRow) -> None:
         """
@@ -111,14 +126,13 @@ class Manifest:
         for number, line in enumerate(data.split(b"\n"), 1):
             if not line.strip() or self._is_about_others(line):
                 continue
-            try:
-                row = ManifestRow.from_json(line)
-            except _UNREADABLE as error:
-                self.unreadable_lines += 1
-                if self.unreadable_lines <= _LOGGED_LINES:
-                    log.warning("Manifest %s, line %d can't be read: %s", key, number, type(error).__name__)
+            row = read_line(line)
+            if row is not None:
+                self._keep(row, name, number)
                 continue
-            self._keep(row, name, number)
+            self.unreadable_lines += 1
+            if self.unreadable_lines <= _LOGGED_LINES:
+                log.warning("Manifest %s, line %d can't be read", key, number)
 
     def _is_about_others(self, line: bytes) -> bool:
         # Thirty times as fast as reading the line. A path with escapes in it is not told apart here.
@@ -126,7 +140,8 @@ class Manifest:
         return found is not None and found[1] not in self._raw_paths
 
     def _keep(self, row: ManifestRow, name: str, number: int) -> None:
-        if row.outcome not in STANDING or (self._paths is not None and row.path not in self._paths):
+        is_other = self._paths is not None and row.path not in self._paths
+        if is_other or (row.outcome not in STANDING and row.outcome != DELETED):
             return
         kept: list[_Kept] = [*self._standing.get(row.path, ()), (row.observed_at, name, number, row)]
         kept.sort(key=lambda one: one[:3], reverse=True)
@@ -252,6 +267,32 @@ def _read(store: Store, key: str) -> bytes:
         raise SinkError("the manifest changed while it was read; run the task again", key) from error
 
 
+def manifest_files(store: Store) -> Iterator[tuple[str, bytes]]:
+    """
+    Read the files of a manifest, one after the other.
+
+    :param store: Where the lake's small objects are.
+    :yields: Key and bytes, in order of key.
+    :raises SinkError: It can't be read, or changed meanwhile.
+    """
+    for stat in store.list(f"{MANIFEST_FOLDER}/"):
+        if _FILE.fullmatch(stat.key):
+            yield stat.key, _read(store, stat.key)
+
+
+def read_line(line: bytes) -> ManifestRow | None:
+    """
+    Read one line of a manifest.
+
+    :param line: Its bytes.
+    :returns: The row; None when it is damaged, or of a newer schema.
+    """
+    try:
+        return ManifestRow.from_json(line)
+    except _UNREADABLE:
+        return None
+
+
 def rows(store: Store) -> Iterator[ManifestRow]:
     """
     Walk over every readable row, in order of file and line.
@@ -263,7 +304,6 @@ def rows(store: Store) -> Iterator[ManifestRow]:
         if not _FILE.fullmatch(stat.key):
             continue
         for line in store.read(stat.key).split(b"\n"):
-            try:
-                yield ManifestRow.from_json(line)
-            except _UNREADABLE:
-                continue
+            row = read_line(line)
+            if row is not None:
+                yield row

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 STANDING: Final = frozenset({"downloaded", "adopted", "replaced"})
+#: The file was removed, since Kaltura has it no more; a newer row than those that say that it stands.
+DELETED: Final = "deleted"
+#: Kaltura has it no more, and the file stands all the same.
+MARKED: Final = "marked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.ingest.fetch import Fetched
     from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.manifest import Records
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.models import AssetJob, OutcomeName, RunOptions, Verified
     from airflow_provider_kaltura.ingest.partial_claim import Claim
@@ -55,6 +56,7 @@ def run(
     progress: JobProgress | None = None,
     open_source: Callable[[AssetJob], Source],
     writer: ManifestWriter | None = None,
+    manifest: Records | None = None,
 ) -> Iterator[Outcome]:
     """
     Carry out a plan, lazily, one outcome per job in the plan's order.
@@ -70,6 +72,7 @@ def run(
     :param progress: Told while bytes move.
     :param open_source: Gives the source of a job; no request need be made before it is read.
     :param writer: Writes the manifest; by default one for these options.
+    :param manifest: What is recorded, of all paths, where that is known already; by default it is read when needed.
     :returns: The outcomes.
     :raises KeyCollisionError: Two assets of a small plan would get one name.
     :raises SinkError: The manifest can't be read or written.
@@ -79,6 +82,8 @@ def run(
         for job in plan:
             state.claim(job)
         state.paths = frozenset(job.key for job in plan)
+    if manifest is not None:
+        state.paths, state.manifest = None, manifest
     return state.outcomes(plan)
 
 
@@ -115,7 +120,7 @@ class _Run:
     open_source: Callable[[AssetJob], Source]
     progress: JobProgress | None
     paths: frozenset[str] | None = None
-    manifest: Manifest | None = None
+    manifest: Records | None = None
     claimed: dict[str, str] = field(default_factory=dict)
     unfinished: list[Claim] = field(default_factory=list)
     fetcher: Fetcher = field(init=False)
@@ -256,7 +261,7 @@ class _Run:
     def _is_kept(self, key: str) -> bool:
         return self.paths is None or key in self.paths
 
-    def _read_manifest(self) -> Manifest:
+    def _read_manifest(self) -> Records:
         if self.manifest is None:
             try:
                 self.writer.flush()

@@ -1,0 +1,118 @@
+"""What is to be done about one entry: a pure decision, from what Kaltura has and what stands in the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_kaltura.api.flavors import DEAD, OPEN_ENTRY, READY, Never, Wait, no_media
+from airflow_provider_kaltura.api.models import FlavorStatus
+from airflow_provider_kaltura.ingest.manifest_row import MARKED
+from airflow_provider_kaltura.ingest.resolve import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_kaltura.api.flavors import Preferences
+    from airflow_provider_kaltura.api.models import EntrySnapshot, FlavorAsset
+    from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
+    from airflow_provider_kaltura.ingest.sync_options import SyncFlavor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """
+    What is to be done about one entry.
+
+    :param fetch: Ready flavors that don't stand in the lake as they are.
+    :param wanted_ids: All flavors of the choice, those that stand included.
+    :param unchanged: How many stand as they are.
+    :param revived: Files that were marked as gone and are not.
+    :param waits_for: What is still to come, None when nothing is.
+    :param nothing: Why there is nothing to take, None when there is something.
+    :param vanished: Files whose flavor was in no list; to be confirmed by id.
+    :param superseded: Files of flavors that Kaltura still has, where another one is chosen now.
+    """
+
+    fetch: tuple[FlavorAsset, ...] = ()
+    wanted_ids: frozenset[str] = frozenset()
+    unchanged: int = 0
+    revived: tuple[ManifestRow, ...] = ()
+    waits_for: str | None = None
+    nothing: str | None = None
+    vanished: tuple[ManifestRow, ...] = ()
+    superseded: tuple[ManifestRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    assets: tuple[FlavorAsset, ...] = ()
+    waits_for: str | None = None
+    nothing: str | None = None
+
+
+def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: SyncFlavor) -> Verdict:
+    """
+    Decide about one entry.
+
+    A flavor that is being made anew is left alone: its file in the lake stays until the new one is ready.
+
+    :param snapshot: The entry and its flavors, of one moment.
+    :param standing: Its files in the lake, the newest first.
+    :param flavor: What is taken of each entry.
+    :returns: What is to be done.
+    """
+    choice = _each(snapshot) if flavor == "each" else _chosen(snapshot, flavor)
+    newest = _Standing(standing)
+    fetch = tuple(asset for asset in choice.assets if not newest.has(asset))
+    wanted_ids = frozenset(asset.id for asset in choice.assets)
+    known_ids = {asset.id for asset in snapshot.assets if asset.status != FlavorStatus.DELETED}
+    others = [row for row in standing if row.asset_id not in wanted_ids]
+    is_settled = bool(choice.assets) and choice.waits_for is None and flavor != "each"
+    return Verdict(
+        fetch=fetch,
+        wanted_ids=wanted_ids,
+        unchanged=len(choice.assets) - len(fetch),
+        revived=tuple(row for row in standing if row.outcome == MARKED and row.asset_id in wanted_ids),
+        waits_for=choice.waits_for,
+        nothing=choice.nothing,
+        vanished=tuple(row for row in others if row.asset_id not in known_ids),
+        superseded=tuple(row for row in others if row.asset_id in known_ids) if is_settled else (),
+    )
+
+
+@dataclass(slots=True)
+class _Standing:
+    rows: Sequence[ManifestRow]
+    by_asset: dict[str, ManifestRow] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_asset = {}
+        for row in self.rows:
+            self.by_asset.setdefault(row.asset_id, row)
+
+    def has(self, asset: FlavorAsset) -> bool:
+        row = self.by_asset.get(asset.id)
+        return row is not None and row.version == asset.version and asset.size_bytes in {None, row.size_bytes}
+
+
+def _each(snapshot: EntrySnapshot) -> _Choice:
+    if kind := no_media(snapshot.entry):
+        return _Choice(nothing=f"no_media:{kind}")
+    known = sorted((one for one in snapshot.assets if one.status != FlavorStatus.TEMP), key=lambda one: one.id)
+    ready = tuple(asset for asset in known if asset.status in READY)
+    unfinished = [asset for asset in known if asset.status not in READY and asset.status not in DEAD]
+    if unfinished:
+        return _Choice(ready, waits_for=f"flavor {unfinished[0].id}")
+    if snapshot.entry.status in OPEN_ENTRY:
+        return _Choice(ready, waits_for=f"the entry is in status {snapshot.entry.status}")
+    return _Choice(ready, nothing=None if ready else "no flavor is ready")
+
+
+def _chosen(snapshot: EntrySnapshot, flavor: Preferences) -> _Choice:
+    found = decide(snapshot.entry, snapshot.assets, flavor, snapshot.web_playable_ids)
+    if isinstance(found, Wait):
+        return _Choice(waits_for=found.reason)
+    if isinstance(found, Never):
+        return _Choice(nothing=found.reason if found.reason.startswith("no_media:") else "nothing to choose")
+    return _Choice(found)

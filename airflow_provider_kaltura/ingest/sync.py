@@ -1,0 +1,244 @@
+"""
+Keep a lake current with a library: find what was created, changed or deleted, and move the difference.
+
+Where changes are looked for:
+
+- Entries by a window of ``updatedAt``, in every status, deleted ones included; a window begins some time before the
+  last one ended, since the search index lags behind.
+- Replaced files, which don't move an entry's ``updatedAt``: by lists of the flavors that changed, over all known
+  entries.
+- What waits: flavors that are being made, and what failed. That is in the manifest, so no watermark loses it.
+- Every N runs in all entries and all flavors, since deleted flavors just vanish from lists, and lists may miss entries.
+
+What is found is compared with the manifest by asset, version and size. A run that is killed anywhere has lost nothing:
+the cursor moves only when everything is in the manifest, and what stands is not fetched again.
+
+Memory: 1,000 entries with their flavors, and the paths of one group of jobs; the manifest is in a temporary file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from airflow_provider_kaltura.api.listing import RELATIVE_TIME_SECONDS
+from airflow_provider_kaltura.api.queries import ANY, DELETED
+from airflow_provider_kaltura.ingest.cursor import Cursor, FoundCursor, cursor_key, read_cursor, write_cursor
+from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
+from airflow_provider_kaltura.ingest.slices import write_listing
+from airflow_provider_kaltura.ingest.sync_index import LakeIndex
+from airflow_provider_kaltura.ingest.sync_intents import take_intents
+from airflow_provider_kaltura.ingest.sync_options import SyncOptions, SyncSummary
+from airflow_provider_kaltura.ingest.sync_work import SyncWriter, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_kaltura.api.facade import KalturaApi
+    from airflow_provider_kaltura.api.queries import EntryQuery
+    from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.models import AssetJob
+    from airflow_provider_kaltura.ingest.run import JobProgress
+    from airflow_provider_kaltura.transfer.protocols import Source
+
+log = logging.getLogger(__name__)
+
+PLAN_FOLDER: Final = f"{STATE_FOLDER}/plans"
+
+
+def sync(
+    api: KalturaApi,
+    lake: Lake,
+    destination: Destination,
+    options: SyncOptions,
+    *,
+    open_source: Callable[[AssetJob], Source],
+    window: tuple[datetime, datetime] | None = None,
+    progress: JobProgress | None = None,
+    utcnow: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> SyncSummary:
+    """
+    Bring a lake up to date.
+
+    The first run of a sync compares all, whatever the window. Any run may be repeated, and runs may overlap.
+
+    :param api: Kaltura.
+    :param lake: The lake, open at the destination's root.
+    :param destination: Where files go.
+    :param options: What is taken, and how.
+    :param open_source: Gives the source of a job; see :func:`~airflow_provider_kaltura.ingest.run.run`.
+    :param window: From when, and until when (not included), both aware, such as a data interval; None goes on where
+        the last run ended.
+    :param progress: Told while bytes move.
+    :param utcnow: Gives the time, aware; exchanged by tests.
+    :param monotonic: Gives seconds; exchanged by tests.
+    :returns: What became of it.
+    :raises ValueError: The window can't be one.
+    :raises KeyCollisionError: Two assets would get one name.
+    :raises KalturaError: Kaltura could not be asked.
+    :raises SinkError: The lake could not be read or written.
+    :raises Exception: Where failures end the run: that of a flavor.
+    """
+    started = monotonic()
+    key = cursor_key(api.config.partner_id, options.name)
+    before = read_cursor(lake.store, key)
+    index = LakeIndex(lake.store, api.config.partner_id, options.name, adopt=options.adopt)
+    try:
+        scope = _scope(before, options, window, utcnow(), is_first=index.is_first())
+        summary = SyncSummary(
+            root=lake.root, since=scope.since, until=scope.until, full=scope.full, plan_only=options.plan_only
+        )
+        writer = SyncWriter(lake, options.run, utcnow=utcnow, monotonic=monotonic)
+        writer.index = index
+        work = Work(api, lake, destination, options, index, writer, summary, open_source, progress, monotonic=monotonic)
+        if options.plan_only:
+            _plan(work, scope)
+        else:
+            _carry_out(work, scope)
+            _finish(work, scope, key, before)
+    finally:
+        index.close()
+    summary.seconds = monotonic() - started
+    return summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """What a run looks at, in seconds since 1970, and what the cursor says afterwards; ``since`` None is all."""
+
+    since: int | None
+    until: int
+    cursor: Cursor
+
+    @property
+    def full(self) -> bool:
+        return self.since is None
+
+
+def _scope(
+    before: FoundCursor,
+    options: SyncOptions,
+    window: tuple[datetime, datetime] | None,
+    now: datetime,
+    *,
+    is_first: bool,
+) -> _Scope:
+    # This second may still bring changes.
+    until = int(now.timestamp()) - 1
+    since = None if before.cursor is None else before.cursor.until
+    if window is not None:
+        if window[0].tzinfo is None or window[1].tzinfo is None or window[0] > window[1]:
+            raise ValueError("a window is two times with a zone, in order")
+        since, until = int(window[0].timestamp()), min(until, int(window[1].timestamp()))
+    # Nobody knows what was looked at by a worker whose clock was ahead.
+    is_ahead = before.cursor is not None and before.cursor.until > int(now.timestamp()) + options.overlap_seconds
+    full = (
+        options.full
+        or is_first
+        or is_ahead
+        or before.cursor is None
+        or before.cursor.runs_since_full + 1 >= options.full_every
+        or since is None
+        or since - options.overlap_seconds <= RELATIVE_TIME_SECONDS
+    )
+    if full or before.cursor is None or since is None:
+        reached = until if before.cursor is None or is_ahead else max(until, before.cursor.until)
+        return _Scope(since=None, until=until, cursor=Cursor(until=reached))
+    joins = since <= before.cursor.until < until
+    cursor = Cursor(
+        until=until if joins else before.cursor.until,
+        runs_since_full=before.cursor.runs_since_full + (joins or window is None),
+    )
+    return _Scope(since=since - options.overlap_seconds, until=until, cursor=cursor)
+
+
+def _carry_out(work: Work, scope: _Scope) -> None:
+    try:
+        work.carry_out(_found(work, scope))
+    except BaseException:
+        work.writer.flush_quietly()
+        raise
+    work.writer.flush()
+
+
+def _finish(work: Work, scope: _Scope, key: str, before: FoundCursor) -> None:
+    """Move the cursor; where another run was faster, look again at what both may have written."""
+    if scope.cursor == before.cursor:
+        return
+    work.summary.cursor_moved = write_cursor(work.lake.store, key, before, scope.cursor)
+    if work.summary.cursor_moved:
+        return
+    log.warning("Another run of this sync went on at the same time; what was moved here is looked at again")
+    moved = work.index.claimed_entries()
+    partner_id, options = work.api.config.partner_id, work.options
+    index = LakeIndex(work.lake.store, partner_id, options.name, adopt=options.adopt)
+    try:
+        writer = SyncWriter(work.lake, options.run)
+        writer.index = index
+        again = replace(work, index=index, writer=writer)
+        again.carry_out(moved)
+        writer.flush()
+    finally:
+        index.close()
+
+
+def _plan(work: Work, scope: _Scope) -> None:
+    """Write down all that would be fetched, and do nothing else."""
+    with tempfile.TemporaryFile() as spool:
+
+        def keep(job: AssetJob) -> None:
+            row = {
+                "entryId": job.entry_id,
+                "assetId": job.asset_id,
+                "version": job.version,
+                "sizeBytes": job.size_bytes,
+                "path": job.path,
+            }
+            spool.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+        work.plan_row = keep
+        work.carry_out(_found(work, scope))
+        if work.summary.planned:
+            key = f"{PLAN_FOLDER}/{uuid.uuid4().hex}.jsonl"
+            path = work.destination.path(key)
+            write_listing(_lines(spool), work.lake, key, path, per_slice=1_000, most_slices=1_000)
+            work.summary.report_path = path
+
+
+def _lines(spool: IO[bytes]) -> Iterator[dict[str, Any]]:
+    spool.seek(0)
+    for line in spool:
+        yield json.loads(line)
+
+
+def _found(work: Work, scope: _Scope) -> Iterator[str]:
+    """Yield the entries that may have changed, each once."""
+    index = work.index
+    left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time())
+    yield from (entry_id for entry_id in left if index.look(entry_id))
+    for entry in work.api.list_entries(_query(work.options.query, scope)):
+        # A temporary entry is only there to replace the content of another one.
+        is_news = entry.status != DELETED or index.state(entry.id) != "gone"
+        if not entry.replaced_entry_id and is_news and index.look(entry.id):
+            yield entry.id
+    if scope.since is None:
+        yield from (entry_id for entry_id in index.entry_ids() if index.look(entry_id))
+        return
+    yield from (entry_id for entry_id in index.entry_ids(waiting=True) if index.look(entry_id))
+    changed = work.api.changed_entry_ids(index.entry_ids(), scope.since)
+    yield from (entry_id for entry_id in changed if index.look(entry_id))
+
+
+def _query(query: EntryQuery, scope: _Scope) -> EntryQuery:
+    if scope.since is None:
+        return replace(query, statuses=(ANY,), updated=(None, None))
+    window = (datetime.fromtimestamp(scope.since, UTC), datetime.fromtimestamp(scope.until, UTC))
+    return replace(query, statuses=(ANY, DELETED), updated=window)

@@ -1,0 +1,114 @@
+"""
+What is about to be fetched is written down before.
+
+A kill may come after a file got its name and before its row is written. Usually the next run finds the same flavor and
+makes up for it; but should the flavor be deleted meanwhile, nobody would know whose file that is. So each group of jobs
+is one small object below ``_kaltura/intents/``, removed when the rows are written. Those that a run finds at its start
+are of a run that was killed, or of one that goes on at this moment: what stands unrecorded under their names is taken
+for a file of theirs of no known version. They are removed after a day.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
+from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
+from airflow_provider_kaltura.transfer.errors import ObjectMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_kaltura.ingest.models import AssetJob
+    from airflow_provider_kaltura.ingest.sync_index import LakeIndex
+    from airflow_provider_kaltura.transfer.protocols import Store
+
+log = logging.getLogger(__name__)
+
+INTENTS_FOLDER: Final = f"{STATE_FOLDER}/intents"
+_FIELDS: Final = 5
+_KEPT_SECONDS: Final = 86_400
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = datetime.fromtimestamp(0, UTC)
+
+
+def write_intents(store: Store, jobs: Sequence[AssetJob]) -> str:
+    """
+    Write down what is about to be fetched.
+
+    :param store: Where the lake's small objects are.
+    :param jobs: At least one.
+    :returns: The key of the object, to be removed when the rows of all these are written.
+    :raises SinkError: The store refused.
+    """
+    key = f"{INTENTS_FOLDER}/{jobs[0].partner_id}-{uuid.uuid4().hex}.jsonl"
+    rows = ([job.partner_id, job.asset_type, job.asset_id, job.entry_id, job.key] for job in jobs)
+    store.write(key, "".join(f"{json.dumps(row)}\n" for row in rows).encode(), if_absent=True)
+    return key
+
+
+def take_intents(store: Store, index: LakeIndex, partner_id: int, now: float) -> Iterator[str]:
+    """
+    Find files that a killed run has left without a row, and let the index know of them.
+
+    :param store: Where the lake's small objects are.
+    :param index: Learns what stands, in no known version.
+    :param partner_id: The account.
+    :param now: Seconds since 1970.
+    :yields: The entries to look at, possibly more than once.
+    :raises SinkError: The store can't be read.
+    """
+    for stat in list(store.list(f"{INTENTS_FOLDER}/{partner_id}-")):
+        try:
+            lines = store.read(stat.key).splitlines()
+        except ObjectMissingError:
+            continue  # its run has just ended
+        for line in lines:
+            try:
+                intent = _texts(json.loads(line))
+            except (ValueError, RecursionError):
+                log.warning("An intent in %s can't be read", stat.key)
+                continue
+            row = _left_behind(store, index, *intent)
+            if row is not None:
+                index.add(row)
+            # Its row may be there, and nothing about the entry, which may be deleted by now.
+            yield intent[3]
+        if stat.modified_at_epoch is not None and now - stat.modified_at_epoch > _KEPT_SECONDS:
+            store.delete(stat.key)
+
+
+def _left_behind(
+    store: Store, index: LakeIndex, partner_id: str, asset_type: str, asset_id: str, entry_id: str, path: str
+) -> ManifestRow | None:
+    stat = store.stat(path)
+    known = index.standing(path)
+    if stat is None or (known is not None and known.version_tag == stat.version_tag):
+        return None
+    row = ManifestRow(
+        partner_id=int(partner_id),
+        asset_type=asset_type,
+        asset_id=asset_id,
+        path=path,
+        entry_id=entry_id,
+        version="",
+        size_bytes=stat.size_bytes,
+        checksum=None,
+        verified="none",
+        outcome="adopted",
+        observed_at=_FIRST,
+        version_tag=stat.version_tag,
+    )
+    newest = index.newest_at(row)
+    return row if newest is None else replace(row, observed_at=newest + _MICROSECOND)
+
+
+def _texts(found: Any) -> list[str]:
+    if not isinstance(found, list) or len(found) != _FIELDS or not isinstance(found[0], int):
+        raise ValueError("no intent")
+    return [str(one) for one in found]

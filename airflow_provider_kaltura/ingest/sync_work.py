@@ -1,0 +1,292 @@
+"""What a sync does with the entries that it has found, some hundreds at a time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
+from airflow_provider_kaltura.api.flavors import DELETED_ENTRY, READY
+from airflow_provider_kaltura.ingest.changes import Verdict, judge
+from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.manifest import ManifestWriter
+from airflow_provider_kaltura.ingest.manifest_row import MARKED, ManifestRow
+from airflow_provider_kaltura.ingest.plan import plan_flavor
+from airflow_provider_kaltura.ingest.resolve import Resolved, resolve_flavor
+from airflow_provider_kaltura.ingest.run import run
+from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
+from airflow_provider_kaltura.ingest.sync_index import ENTRY, LakeIndex, State
+from airflow_provider_kaltura.ingest.sync_intents import write_intents
+from airflow_provider_kaltura.ingest.sync_options import NAMED_PATHS, SyncOptions, SyncSummary
+from airflow_provider_kaltura.transfer.errors import SourceChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_kaltura.api.facade import KalturaApi
+    from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset
+    from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.models import AssetJob, Outcome
+    from airflow_provider_kaltura.ingest.run import JobProgress
+    from airflow_provider_kaltura.transfer.protocols import Source
+
+log = logging.getLogger(__name__)
+
+#: Entries with all their flavors that are in memory at a time, about 10 MB with eight flavors each.
+ENTRIES_AT_ONCE: Final = 1_000
+# Rows get their time from the writer.
+_NOT_YET: Final = datetime.fromtimestamp(0, UTC)
+
+
+class SyncWriter(ManifestWriter):
+    """A manifest writer whose rows are newer than all that the index knows, whatever other workers' clocks say."""
+
+    index: LakeIndex | None = None
+
+    def add_row(self, row: ManifestRow, *, newer_than: datetime | None = None) -> ManifestRow:
+        """
+        Take a row that is observed now.
+
+        :param row: The row; its time does not count.
+        :param newer_than: The row that is written is newer than this.
+        :returns: The row that will be written.
+        """
+        known = None if self.index is None else self.index.newest_at(row)
+        newest = max((one for one in (known, newer_than) if one is not None), default=None)
+        return super().add_row(row, newer_than=newest)
+
+
+@dataclass(slots=True)
+class Work:
+    """
+    The work of one sync.
+
+    :param api: Kaltura.
+    :param lake: Where files go.
+    :param destination: By which names.
+    :param options: How.
+    :param index: What is recorded.
+    :param writer: Writes the manifest.
+    :param summary: What became of it.
+    :param open_source: Gives the source of a job.
+    :param progress: Told while bytes move.
+    :param plan_row: Takes each job of a sync that is only planned.
+    :param monotonic: Gives seconds.
+    """
+
+    api: KalturaApi
+    lake: Lake
+    destination: Destination
+    options: SyncOptions
+    index: LakeIndex
+    writer: ManifestWriter
+    summary: SyncSummary
+    open_source: Callable[[AssetJob], Source]
+    progress: JobProgress | None = None
+    plan_row: Callable[[AssetJob], None] = lambda _: None
+    monotonic: Callable[[], float] = time.monotonic
+    _waiting: set[str] = field(default_factory=set)
+
+    def carry_out(self, entry_ids: Iterable[str]) -> None:
+        """
+        Look at entries, and do what is to be done about them.
+
+        :param entry_ids: Each once; read as they are needed.
+        :raises Exception: What ended it, of Kaltura, of the lake, or of a flavor where failures end the run.
+        """
+        rest = iter(entry_ids)
+        while group := list(itertools.islice(rest, ENTRIES_AT_ONCE)):
+            self._look_at(group)
+
+    def _look_at(self, group: list[str]) -> None:
+        listed_at = self.monotonic()
+        web = group if self.options.wants_web else ()
+        verdicts: dict[str, Verdict] = {}
+        entries: dict[str, Entry] = {}
+        missing: list[str] = []
+        self._waiting.clear()
+        for entry_id, found in self.api.snapshot(group, web_playable_for=web).items():
+            self.summary.entries += 1
+            if _is_missing(found):
+                missing.append(entry_id)
+            elif isinstance(found, KalturaError):
+                self._fail(entry_id, found)
+            elif not found.entry.replaced_entry_id:
+                entries[entry_id] = found.entry
+                verdicts[entry_id] = judge(found, self.index.files_of(entry_id), self.options.flavor)
+        jobs = list(self._jobs(entries, verdicts, listed_at))
+        self._count(verdicts)
+        intents = self._carry_out(jobs)
+        self._settle(verdicts)
+        self._settle_missing(missing)
+        for entry_id in {*verdicts, *self._waiting}:
+            self._note(entry_id, "waiting" if entry_id in self._waiting else "seen")
+        if intents is not None:
+            self.writer.flush()
+            self.lake.store.delete(intents)
+
+    # ------------------------------------------------------------------ what is fetched
+    def _jobs(self, entries: dict[str, Entry], verdicts: dict[str, Verdict], listed_at: float) -> Iterator[AssetJob]:
+        for entry_id, verdict in verdicts.items():
+            for asset in verdict.fetch:
+                try:
+                    job = self._job(entries[entry_id], asset, listed_at)
+                except DestinationError as error:
+                    self._fail(entry_id, error)
+                    continue
+                self._require_own_name(job, verdict)
+                yield job
+
+    def _job(self, entry: Entry, asset: FlavorAsset, listed_at: float) -> AssetJob:
+        def again() -> AssetJob:
+            now = self.monotonic()
+            fresh = resolve_flavor(self.api, asset.id, entry_id=entry.id)
+            return self._guarded(plan_flavor(self.api, fresh, self.destination), now)
+
+        planned = plan_flavor(self.api, Resolved(entry, asset), self.destination, refresh=again)
+        return self._guarded(planned, listed_at)
+
+    def _guarded(self, job: AssetJob, listed_at: float) -> AssetJob:
+        """Let what was listed long ago be asked for once more before it replaces what may be newer."""
+
+        def confirm() -> None:
+            if job.confirm is not None:
+                job.confirm()
+            if self.monotonic() - listed_at <= self.options.stale_after_seconds:
+                return
+            now = self.api.get_flavor_asset(job.asset_id)
+            if now.status not in READY or (now.version, now.size_bytes) != (job.version, job.size_bytes):
+                raise SourceChangedError(f"flavor {job.asset_id} changed since it was listed")
+
+        return replace(job, confirm=confirm)
+
+    def _require_own_name(self, job: AssetJob, verdict: Verdict) -> None:
+        owner = self.index.claim(job.key, job.asset_id)
+        standing = self.index.standing(job.key)
+        if owner == job.asset_id and standing is not None and standing.asset_id != job.asset_id:
+            is_taken = (
+                standing.asset_id in verdict.wanted_ids
+                if standing.entry_id == job.entry_id
+                else self.index.state(standing.entry_id) != "gone" and not self.index.is_marked(job.key)
+            )
+            owner = standing.asset_id if is_taken else owner
+        if owner != job.asset_id:
+            raise KeyCollisionError(job.path, owner, job.asset_id)
+
+    def _carry_out(self, jobs: list[AssetJob]) -> str | None:
+        self.summary.planned += len(jobs)
+        self.summary.planned_bytes += sum(job.size_bytes or 0 for job in jobs)
+        self.summary.paths += [job.path for job in jobs[: NAMED_PATHS - len(self.summary.paths)]]
+        if self.options.plan_only:
+            for job in jobs:
+                self.plan_row(job)
+        if self.options.plan_only or not jobs:
+            return None
+        outcomes = run(
+            jobs,
+            self.lake,
+            replace(self.options.run, if_exists="skip"),
+            progress=self.progress,
+            open_source=self.open_source,
+            writer=self.writer,
+            manifest=self.index,
+        )
+        intents = write_intents(self.lake.store, jobs)
+        for outcome in outcomes:
+            self._take(outcome)
+        return intents
+
+    def _take(self, outcome: Outcome) -> None:
+        self.summary.outcomes[outcome.outcome] = self.summary.outcomes.get(outcome.outcome, 0) + 1
+        self.summary.fetched_bytes += outcome.fetched_bytes
+        if outcome.error is not None:
+            self._fail(outcome.job.entry_id, outcome.error)
+
+    def _fail(self, entry_id: str, error: Exception) -> None:
+        self._waiting.add(entry_id)
+        self.summary.fail(entry_id, error)
+        log.warning("Entry %s: %s", entry_id, error)
+        most = 0 if self.options.on_error == "fail" else self.options.max_failures
+        if most is not None and self.summary.failed > most:
+            raise error
+
+    # ------------------------------------------------------------------ what is gone
+    def _settle(self, verdicts: dict[str, Verdict]) -> None:
+        """Take care of what vanished; not of entries with a failure, whose old files are better than none."""
+        sound = {entry_id: one for entry_id, one in verdicts.items() if entry_id not in self._waiting}
+        self._waiting.update(entry_id for entry_id, one in sound.items() if one.waits_for is not None)
+        vanished = [row for one in sound.values() for row in one.vanished]
+        gone = self.api.gone_flavor_ids({row.asset_id for row in vanished}) if vanished else frozenset()
+        self._waiting.update(row.entry_id for row in vanished if row.asset_id not in gone)
+        rows = [row for row in vanished if row.asset_id in gone]
+        if self.options.on_deleted == "delete":
+            rows += [row for one in sound.values() for row in one.superseded]
+        self._dispose(rows)
+        if not self.options.plan_only:
+            for row in (row for one in sound.values() for row in one.revived if self.index.is_marked(row.path)):
+                self.index.add(self.writer.add_row(replace(row, outcome="downloaded")))
+
+    def _settle_missing(self, missing: list[str]) -> None:
+        known = [one for one in missing if self.index.state(one) is not None or self.index.files_of(one)]
+        gone = deleted_entries(self.api, known) if known else frozenset[str]()
+        for entry_id in known:
+            if entry_id in gone:
+                self._dispose(self.index.files_of(entry_id))
+                self._note(entry_id, "gone")
+            elif self.index.state(entry_id) != "gone":
+                self._waiting.add(entry_id)
+                _count(self.summary.nothing, "not found, and not listed as deleted")
+
+    def _dispose(self, rows: list[ManifestRow]) -> None:
+        how = self.options.on_deleted
+        if self.options.plan_only or how == "keep":
+            fresh = [row for row in rows if how != "mark" or row.outcome != MARKED]
+            _count(self.summary.gone, how, len(fresh))
+        elif how == "mark":
+            _count(self.summary.gone, how, mark(rows, self.index, self.writer))
+        else:
+            removed, kept = delete(rows, self.lake, self.index, self.writer)
+            _count(self.summary.gone, how, removed)
+            _count(self.summary.gone, "foreign", kept)
+
+    # ------------------------------------------------------------------ what is said about it
+    def _count(self, verdicts: dict[str, Verdict]) -> None:
+        self.summary.unchanged += sum(one.unchanged for one in verdicts.values())
+        for reason, count in Counter(one.nothing for one in verdicts.values() if one.nothing).items():
+            _count(self.summary.nothing, reason, count)
+
+    def _note(self, entry_id: str, state: State) -> None:
+        self.summary.waiting += state == "waiting"
+        if self.options.plan_only or self.index.state(entry_id) == state:
+            return
+        row = ManifestRow(
+            partner_id=self.api.config.partner_id,
+            asset_type=ENTRY,
+            asset_id=entry_id,
+            path="",
+            entry_id=entry_id,
+            version=self.options.name,
+            size_bytes=0,
+            checksum=None,
+            verified="none",
+            outcome=state,
+            observed_at=_NOT_YET,
+        )
+        self.index.add(self.writer.add_row(row))
+
+
+def _is_missing(found: EntrySnapshot | KalturaError) -> bool:
+    if isinstance(found, NotFoundError):
+        return True
+    return not isinstance(found, KalturaError) and found.entry.status == DELETED_ENTRY
+
+
+def _count(counts: dict[str, int], name: str, number: int = 1) -> None:
+    if number:
+        counts[name] = counts.get(name, 0) + number
