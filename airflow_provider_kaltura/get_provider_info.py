@@ -27,7 +27,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [_modules("airflow_provider_kaltura.hooks.kaltura")],
         "operators": [
-            _modules("airflow_provider_kaltura.operators.kaltura", "airflow_provider_kaltura.operators.storage")
+            _modules(
+                "airflow_provider_kaltura.operators.kaltura",
+                "airflow_provider_kaltura.operators.listing",
+                "airflow_provider_kaltura.operators.storage",
+            )
         ],
         "sensors": [_modules("airflow_provider_kaltura.sensors.kaltura")],
         "triggers": [_modules("airflow_provider_kaltura.triggers.kaltura")],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.errors import KalturaError
@@ -18,12 +19,14 @@ from airflow_provider_kaltura.compat import (
 from airflow_provider_kaltura.exceptions import KalturaProviderError, airflow_errors, to_airflow
 from airflow_provider_kaltura.get_provider_info import get_provider_info
 from airflow_provider_kaltura.hooks.connection import client_config
+from airflow_provider_kaltura.hooks.listing import EntryWords, queries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_provider_kaltura.api.config import ClientConfig
     from airflow_provider_kaltura.api.facade import KalturaApi
+    from airflow_provider_kaltura.api.models import Entry
 
 __all__ = ["KalturaHook"]
 
@@ -111,6 +114,21 @@ class KalturaHook(BaseHook):
         with airflow_errors(self.kaltura_conn_id):
             return self.api.client(privileges=privileges)
 
+    def list_entries(self, **words: Unpack[EntryWords]) -> Iterator[Entry]:
+        """
+        List entries, however many, each once, also while the library changes.
+
+        Nothing is sent before the first one is asked for; memory holds one page.
+
+        :param **words: Which entries, see :class:`.EntryWords`; by default all ready media of the account.
+        :returns: Entries in order of their creation; with ``entry_ids``, for each 500 of these.
+        :raises KalturaArgumentError: An argument can't be right; also a misspelt field of ``filter``.
+        :raises KalturaProviderError: Kaltura could not be asked; raised while the entries come.
+        """
+        with airflow_errors(self.kaltura_conn_id):
+            walks = [self.api.list_entries(query) for query in queries_of(words)]
+        return self._translated(chain.from_iterable(walks))
+
     def test_connection(self) -> tuple[bool, str]:
         """
         Try the connection.
@@ -126,6 +144,10 @@ class KalturaHook(BaseHook):
         except AirflowNotFoundException:
             return False, f"There is no connection {self.kaltura_conn_id!r}."
         return result.ok, result.message
+
+    def _translated(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        with airflow_errors(self.kaltura_conn_id):
+            yield from entries
 
     @staticmethod
     def _api(config: ClientConfig) -> KalturaApi:

@@ -8,7 +8,7 @@ import pytest
 
 MODULES = {
     "hooks": ["kaltura"],
-    "operators": ["kaltura", "storage"],
+    "operators": ["kaltura", "listing", "storage"],
     "sensors": ["kaltura"],
     "triggers": ["kaltura"],
 }

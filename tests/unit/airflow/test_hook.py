@@ -15,7 +15,12 @@ from airflow.providers.common.compat.sdk import Connection, redact
 from airflow_provider_kaltura import compat
 from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.runtime import forget_all
-from airflow_provider_kaltura.exceptions import KalturaConnectionError, KalturaPermanentError
+from airflow_provider_kaltura.exceptions import (
+    KalturaArgumentError,
+    KalturaConnectionError,
+    KalturaPermanentError,
+    KalturaProviderError,
+)
 from airflow_provider_kaltura.get_provider_info import get_provider_info
 from airflow_provider_kaltura.hooks import KalturaHook
 from airflow_provider_kaltura.operators import KalturaGetDownloadUrlOperator
@@ -279,3 +284,57 @@ def test_a_used_hook_and_its_client_show_no_secret(sandbox, define_connection):
     assert pickle.loads(packed).config.partner_id == small.PARTNER_ID  # noqa: S301 - our own
     assert client.getKs() not in repr(client)
     assert repr(client) == f"TrustedKalturaClient('kaltura_default', partner {small.PARTNER_ID})"
+
+
+def test_entries_are_listed_page_by_page(sandbox):
+    """Nothing is sent before the first one is wanted; each comes once, with its times and tags."""
+    for number in range(501):
+        sandbox.control.add_entry(f"0_n{number:03}", tags="many, of them", createdAt=1_700_000_000 + number)
+    sandbox.control.reset_counts()
+    entries = KalturaHook().list_entries(tags=["many"])
+    assert sandbox.control.counts()["requests"] == 0
+    first = next(entries)
+    assert sandbox.control.counts()["requests"] == 1
+    assert (first.id, first.tags, first.created_at.timestamp()) == ("0_n000", ("many", "of them"), 1_700_000_000)
+    assert [entry.id for entry in entries] == [f"0_n{number:03}" for number in range(1, 501)]
+    assert sandbox.control.counts()["requests"] == 2
+
+
+def test_all_ready_media_are_listed_by_default(sandbox):
+    """As many as Kaltura itself would list."""
+    expected = KalturaHook().get_conn().media.list()
+    assert {entry.id for entry in KalturaHook().list_entries()} == {entry.id for entry in expected.objects}
+    assert sandbox.library.entries
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "text"),
+    [
+        ({"tag": ["x"]}, TypeError, "no argument 'tag'"),
+        ({"tags": "x"}, KalturaArgumentError, "tags must be a list"),
+        ({"created_since": "2026-01-01"}, KalturaArgumentError, "created_since must be a time"),
+        ({"filter": {"tagLike": "x"}}, KalturaArgumentError, "tagsLike"),
+        ({"entry_ids": ["0_a", "a b"]}, KalturaArgumentError, "id"),
+    ],
+)
+def test_a_listing_that_cannot_be_meant_is_refused_at_once(sandbox, words, error, text):
+    """Where it is asked for, not when its entries are wanted; and nothing is sent."""
+    sandbox.control.reset_counts()
+    with pytest.raises(error, match=text):
+        KalturaHook().list_entries(**words)
+    assert sandbox.control.counts()["requests"] == 0
+
+
+def test_an_error_amid_a_listing_is_one_of_airflows(sandbox):
+    """A refusal while the entries come leaves the hook as what Airflow understands."""
+    sandbox.control.faults.on("forbidden", service="media", action="list")
+    with pytest.raises(KalturaConnectionError, match="kaltura_default"):
+        next(KalturaHook().list_entries())
+
+
+def test_a_user_session_lists_nothing_in_secret(sandbox, define_connection):
+    """Without list:* the server would list the user's own entries only."""
+    forget_all()
+    define_connection(host=sandbox.base_url, extra={"session_type": "user", "user_id": "u", "privileges": "download:*"})
+    with pytest.raises(KalturaProviderError, match=r"list:\*"):
+        next(KalturaHook().list_entries())
