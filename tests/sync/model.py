@@ -51,6 +51,9 @@ class Model:
     late: list = field(default_factory=list)
     arrived: dict = field(default_factory=dict)
     touched: int = 0
+    born: int = 0
+    born_at: int = 0
+    opened: list = field(default_factory=list)
     requests: int = 0
     changed_bytes: int = 0
     config: object = field(default_factory=lambda: SimpleNamespace(partner_id=PARTNER))
@@ -84,8 +87,11 @@ class Model:
 
     def create(self, flavors=2):
         """Add an entry with ready flavors; no second has more of them than can be told apart."""
-        if sum(entry.created_at == moment(self.now) for entry in self.entries.values()) > PAGE + 2:
+        self.born = self.born + 1 if self.born_at == self.now else 1
+        if self.born > self.page + 3:
             self.advance(1)
+            self.born = 1
+        self.born_at = self.now
         self.count += 1
         entry_id = f"0_e{self.count:07}"
         created = moment(self.now)
@@ -192,6 +198,7 @@ class Model:
 
     def source(self, job):
         """Open the source of a job; old versions are still served."""
+        self.opened.append((job.asset_id, job.version))
         return BytesSource(self.content[job.asset_id, job.version], version=job.version)
 
     # ------------------------------------------------------------------ what Kaltura answers

@@ -24,6 +24,7 @@ class Killer:
     is_after: bool = False
     only: str = ""
     is_dead: bool = False
+    last: str = ""
 
     def arm(self, left, *, is_after, only=""):
         """Kill at one of the next steps, before or after it takes effect."""
@@ -42,7 +43,7 @@ class Killer:
         self.left -= 1
         if self.left > 0:
             return act()
-        self.is_dead, self.left = True, None
+        self.is_dead, self.left, self.last = True, None, name
         if self.is_after:
             act()
         raise Killed
