@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_kaltura.ingest.errors import DestinationError
 from airflow_provider_kaltura.stores import open_lake
+from airflow_provider_kaltura.stores._roots import Root
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 
@@ -55,3 +56,49 @@ def test_what_cannot_be_opened_says_what_can(root, more, words):
     with pytest.raises(DestinationError) as caught:
         open_lake(root, **more)
     assert words in str(caught.value)
+
+
+SECRET = "wJalrXUtnFEMI"
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "s3://AKIA:{}/K7MDENG@bucket/x",
+        "s3://AKIA:pa/{}@bucket/x",
+        "s3://AKIA%3A{}@bucket/x",
+        "s3://AKIA:{}@bucket",
+        "S3://bucket:{}/x",
+        "gs://{}+a==@bucket/x",
+        "sftp://user:{}@host/x",
+        "sftp://user:a/{}@host/x",
+        "sftp://user:12/{}@host/x",
+        "abfs://DefaultEndpointsProtocol=https;AccountKey={};@cont/x",
+        "abfs://AccountName=a;AccountKey={}/b==;@cont/x",
+        "abfs://conn@cont/x?sv=1&sig={}",
+        "s3://conn@bucket/x?X-Amz-Signature={}",
+        "smb://user:{}@host/x",
+        "nope://user:{}@host/x",
+    ],
+)
+def test_what_may_be_a_secret_is_refused_and_not_shown(root):
+    """A key with a slash in it, too; the text says that it must be changed."""
+    with pytest.raises(DestinationError, match=r"change it.*rendered fields") as caught:
+        open_lake(root.format(SECRET))
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "conn_id", "bucket", "prefix"),
+    [
+        ("s3://my.conn-1_a@my.bucket-1/a@b/c", "my.conn-1_a", "my.bucket-1", "a@b/c/"),
+        ("s3://bucket/mail@example.org", None, "bucket", "mail@example.org/"),
+        ("sftp://c@host.example:2222/a:b", "c", "host.example:2222", "a:b/"),
+        ("sftp://c@[::1]:22/a", "c", "[::1]:22", "a/"),
+        ("abfs://c@$web/a?b=c", "c", "$web", "a?b=c/"),
+    ],
+)
+def test_what_is_no_secret_is_taken(text, conn_id, bucket, prefix):
+    """Ports, addresses, and signs of all kinds in the path."""
+    root = Root.parse(text)
+    assert (root.conn_id, root.bucket, root.prefix) == (conn_id, bucket, prefix)
