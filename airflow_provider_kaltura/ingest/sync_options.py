@@ -78,6 +78,8 @@ class SyncOptions:
         for name, choices in (("on_deleted", OnDeleted), ("on_error", OnError)):
             if getattr(self, name) not in get_args(choices):
                 raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {getattr(self, name)!r:.40}")
+        if self.flavor != EACH and not isinstance(self.flavor, Preferences):
+            raise ValueError("flavor is 'each' or Preferences; parse_sync_flavor reads texts")
         if not self.name:
             raise ValueError("a sync has a name")
         if self.overlap_seconds < 0 or self.full_every < 1 or (self.max_failures or 0) < 0:

@@ -1,0 +1,111 @@
+"""The same against the sandbox, over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_provider_kaltura.api.config import AuthConfig, ClientConfig
+from airflow_provider_kaltura.api.facade import KalturaApi
+from airflow_provider_kaltura.ingest.sources import HttpSources
+from airflow_provider_kaltura.ingest.sync import sync
+from airflow_provider_kaltura.ingest.sync_options import SyncOptions
+from airflow_provider_kaltura.sandbox import rules, truth
+from airflow_provider_kaltura.sandbox.server import serve
+from tests.sync.places import DESTINATION, Place
+
+OPTIONS = SyncOptions(flavor="each", on_deleted="delete", full_every=1_000)
+
+
+class Follower:
+    """A sandbox, and a lake that follows it."""
+
+    def __init__(self, running):
+        auth = AuthConfig(method="admin_secret", secret=rules.ADMIN_SECRET)
+        config = ClientConfig(
+            connection_id="sandbox",
+            service_url=running.base_url,
+            partner_id=rules.PARTNER_ID,
+            auth=auth,
+            requests_per_second=10_000,
+        )
+        self.control, self.library, self.log = running.control, running.control.library, running.control.log
+        self.api, self.config, self.place = KalturaApi(config), config, Place()
+        self.requests = 0
+
+    def sync(self, options=OPTIONS):
+        """Bring the lake up to date."""
+        self.log.reset_counts()
+        with HttpSources.of(self.config) as sources:
+            summary = sync(
+                self.api,
+                self.place.lake,
+                DESTINATION,
+                options,
+                open_source=sources,
+                utcnow=lambda: datetime.fromtimestamp(self.control.clock(), UTC),
+            )
+        self.requests = self.log.api_requests
+        return summary
+
+    def truth(self):
+        """Give what the library has, ready, by path."""
+        return {
+            f"{row['id']}/{flavor['id']}.mp4": flavor["sha256"]
+            for row in truth.rows(self.library)
+            for flavor in row["flavors"]
+            if flavor["status"] in {2, 9}
+        }
+
+    def lake(self):
+        """Give what the lake has."""
+        return {path: hashlib.sha256(data).hexdigest() for path, data in self.place.media().items()}
+
+
+@pytest.fixture
+def follower():
+    """A library of 40 videos of eight flavors each."""
+    with serve(rules.library(entries=40, only_ready_videos=True)) as running:
+        made = Follower(running)
+        yield made
+        made.api.close()
+
+
+def test_a_moving_sandbox_is_followed(follower):
+    """Changes of every kind, an index that lags, and the lake equals the library each time."""
+    first = follower.sync()
+    assert (first.full, first.failed, first.cursor_moved) == (True, 0, True)
+    assert follower.lake() == follower.truth()
+    follower.control.set_index_lag(30)
+    for _ in range(3):
+        for _ in range(12):
+            follower.control.change()
+            follower.control.advance_clock(5)
+        follower.sync()
+        follower.control.advance_clock(120)
+        summary = follower.sync()
+        assert (summary.full, summary.failed) == (False, 0)
+        assert follower.lake() == follower.truth()
+
+
+def test_only_planned_moves_nothing(follower):
+    """Counts, bytes and destinations are told, and stand in a listing; the next run finds everything still to do."""
+    planned = follower.sync(SyncOptions(plan_only=True))
+    assert (planned.planned, planned.outcomes, planned.cursor_moved) == (40, {}, False)
+    assert planned.planned_bytes > 0
+    assert follower.place.media() == {}
+    assert planned.report_path is not None
+    report = follower.place.store.read(planned.report_path.removeprefix("/lake/"))
+    assert len(report.splitlines()) == 40
+    assert follower.sync(SyncOptions()).outcomes == {"downloaded": 40}
+
+
+def test_a_quiet_night_costs_few_requests(follower):
+    """One list of entries, one of the flavors that changed."""
+    follower.sync()
+    follower.control.advance_clock(7_200)
+    summary = follower.sync()
+    assert (summary.planned, summary.entries) == (0, 0)
+    assert follower.requests <= 3
