@@ -85,8 +85,9 @@ class MissingExtraError(IngestError):
 
     def __str__(self) -> str:
         return (
-            f"destinations of the kind {self.scheme}:// need a package that is not installed here; run "
-            f"pip install 'airflow-provider-kaltura[{self.extra}]' on the workers"
+            f"destinations of the kind {self.scheme}:// need a package that is not installed here; install the "
+            f"extra [{self.extra}] of airflow-provider-kaltura on the workers: "
+            f"pip install 'airflow-provider-kaltura[{self.extra}]', or pip install '.[{self.extra}]' in its clone"
         )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from airflow_provider_kaltura.compat import BaseHook
 from airflow_provider_kaltura.ingest.errors import DestinationError
+from airflow_provider_kaltura.stores import _connections
 
 
-def of_connection(conn_id: str, host: str) -> dict[str, Any]:
+def of_connection(conn_id: str, host: str, scheme: str) -> dict[str, Any]:
     """
     Give the options of a connection that its provider gets wrong.
 
@@ -23,10 +24,12 @@ def of_connection(conn_id: str, host: str) -> dict[str, Any]:
 
     :param conn_id: Airflow connection.
     :param host: Host that the destination names, empty for none; may have a port.
+    :param scheme: Of the destination, for messages.
     :returns: Storage options.
-    :raises DestinationError: The host is another than the connection's, or a key can't be read.
+    :raises DestinationError: The connection is none, or of another type; the host is another than the connection's; or
+        a key can't be read.
     """
-    connection = BaseHook.get_connection(conn_id)
+    connection = _connections.require(conn_id, scheme, ("sftp", "ssh"))
     extras = connection.extra_dejson
     port = int(connection.port or 22)
     if host and host.lower() not in {str(connection.host).lower(), f"{connection.host}:{port}".lower()}:
@@ -45,8 +48,10 @@ def of_connection(conn_id: str, host: str) -> dict[str, Any]:
     passphrase = extras.get("private_key_passphrase") or None
     if extras.get("private_key"):
         options["client_keys"] = [_private_key(extras["private_key"], passphrase, conn_id)]
-    elif extras.get("key_file") and passphrase:
-        options["passphrase"] = passphrase
+    elif extras.get("key_file"):
+        _require_key_file(str(extras["key_file"]), passphrase, conn_id)
+        if passphrase:
+            options["passphrase"] = passphrase
     if str(extras.get("no_host_key_check", "")).lower() == "true":
         options["known_hosts"] = None
     else:
@@ -62,6 +67,21 @@ def _private_key(text: str, passphrase: str | None, conn_id: str) -> asyncssh.SS
         # No cause: it may show the key.
         raise DestinationError(
             f"the private key of the connection {conn_id!r}, or its passphrase, can't be read"
+        ) from None
+
+
+def _require_key_file(path: str, passphrase: str | None, conn_id: str) -> None:
+    """Look at a key first: a file that is not there would look like a server that can't be reached, and be retried."""
+    try:
+        asyncssh.read_private_key(Path(path).expanduser(), passphrase)
+    except OSError as error:
+        raise DestinationError(
+            f"the key_file {path} of the connection {conn_id!r} can't be read on this worker: {type(error).__name__}"
+        ) from None
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
+        # No cause: it may show the key.
+        raise DestinationError(
+            f"the key_file {path} of the connection {conn_id!r} holds no private key, or its passphrase is another"
         ) from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 OPTIONS: Final = frozenset({"storage_class", "kms_key", "content_type", "content_disposition", "metadata", "tags"})
 
+_KINDS: Final = ("wasb", "adls", "azure_data_lake", "azure")
 #: Azure's rule for containers; there is no dot in it, by which an account's host is told from a container.
 _CONTAINER: Final = re.compile(r"\$web|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -54,18 +57,12 @@ def _service(root: Root) -> Any:
         from airflow.providers.microsoft.azure.hooks.wasb import WasbHook  # noqa: PLC0415 - heavy, only where it is used
     except ModuleNotFoundError as error:
         raise MissingExtraError(root.scheme, "azure") from error
-    from airflow_provider_kaltura.compat import AirflowNotFoundException  # noqa: PLC0415 - loads Airflow
+    from airflow_provider_kaltura.stores import _connections  # noqa: PLC0415 - loads Airflow
 
     conn_id = root.conn_id or WasbHook.default_conn_name
+    _connections.require(conn_id, root.scheme, _KINDS)
     try:
-        return WasbHook(wasb_conn_id=conn_id).get_conn()
-    except AirflowNotFoundException:
-        if root.conn_id is not None:
-            raise
-        raise DestinationError(
-            f"{root.scheme}:// needs an Airflow connection of the type wasb: define {conn_id}, or name another one, "
-            f"{root.scheme}://conn_id@{root.bucket}/"
-        ) from None
+        service = WasbHook(wasb_conn_id=conn_id).get_conn()
     except ValueError:
         # Its text may hold a piece of a connection string.
         raise DestinationError(
@@ -73,3 +70,11 @@ def _service(root: Root) -> Any:
             "key, a connection string, a SAS token or a service principal; an identity of the worker needs an account "
             "URL with https"
         ) from None
+    key = getattr(getattr(service, "credential", None), "account_key", None)
+    try:
+        base64.b64decode(key or "")
+    except (binascii.Error, ValueError):
+        raise DestinationError(
+            f"the account key of the connection {conn_id!r} can't be read: it is no base64; copy it anew, all of it"
+        ) from None
+    return service

@@ -27,8 +27,8 @@ def open_lake(root: Root, durability: Durability) -> Lake:  # noqa: ARG001 - one
 
     :param root: ``gs://conn_id@bucket/prefix``; without a connection the worker's Application Default Credentials.
     :param durability: Makes no difference: what the service has acknowledged stays.
-    :returns: The lake. The connection is read with the first request.
-    :raises DestinationError: It names no bucket.
+    :returns: The lake. Credentials are read with the first request.
+    :raises DestinationError: It names no bucket, or the connection is none of Google's.
     :raises MissingExtraError: The google provider is not installed.
     """
     if not root.bucket:
@@ -36,9 +36,14 @@ def open_lake(root: Root, durability: Durability) -> Lake:  # noqa: ARG001 - one
             f"a destination of the kind {root.scheme} names a bucket: {root.scheme}://conn_id@bucket/"
         )
     if not _is_installed("google.cloud.storage") or (
-        root.conn_id is not None and not _is_installed("airflow.providers.google")
+        root.conn_id is not None and not _is_installed("airflow.providers.google.cloud.hooks.gcs")
     ):
         raise MissingExtraError("gs", "gcs")
+    if root.conn_id is not None:
+        from airflow_provider_kaltura.stores import _connections  # noqa: PLC0415 - loads Airflow
+
+        # The hook goes on with the worker's own credentials when it finds none in a connection.
+        _connections.require(root.conn_id, root.scheme, ("google_cloud_platform",))
     sink = GcsSink(GcsClient(root.bucket, lambda: _connect(root.conn_id)), root.prefix)
     return Lake(root.text, sink, sink.store)
 

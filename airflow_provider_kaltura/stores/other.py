@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_kaltura.compat import AirflowException, object_storage
+from airflow_provider_kaltura.compat import AirflowException, AirflowNotFoundException, object_storage
 from airflow_provider_kaltura.ingest.errors import DestinationError
 from airflow_provider_kaltura.ingest.lake import Lake
 from airflow_provider_kaltura.transfer.errors import SinkError, SinkForbiddenError, TransferError
@@ -20,6 +21,8 @@ OPTIONS: Final[frozenset[str]] = frozenset()
 _SFTP: Final = frozenset({"sftp", "ssh"})
 #: Their transport proves the bytes (SSH by its MACs), or there is none. All others are read back.
 _PROVED: Final = _SFTP | {"file", "local"}
+#: Names that others have for what has a module of its own here.
+_OTHER_NAMES: Final = {"s3a": "s3", "s3n": "s3", "adl": "abfs", "az": "abfs"}
 _PACKAGES: Final = {
     "sftp": "apache-airflow-providers-sftp[sshfs]",
     "ssh": "apache-airflow-providers-sftp[sshfs]",
@@ -27,6 +30,9 @@ _PACKAGES: Final = {
     "hdfs": "a provider that has it as an ObjectStoragePath, and pyarrow",
     "webhdfs": "a provider that has it as an ObjectStoragePath",
 }
+
+_PIP: Final = _SFTP
+_DRIVER: Final = "the Python package that the provider of this scheme needs, see its documentation"
 
 
 def open_lake(root: Root, durability: Durability) -> Lake:  # noqa: ARG001 - one signature for all stores
@@ -41,6 +47,9 @@ def open_lake(root: Root, durability: Durability) -> Lake:  # noqa: ARG001 - one
     """
     if root.scheme in {"http", "https"}:
         raise DestinationError(f"{root.scheme}:// is no destination: a web server takes no files; {_known()}")
+    if root.scheme in _OTHER_NAMES:
+        ours = _OTHER_NAMES[root.scheme]
+        raise DestinationError(f"{root.scheme}:// is another name of {ours}://: write {ours}://conn_id@…")
     files, base = _sftp(root) if root.scheme in _SFTP else _any(root)
     sink = FsspecSink(files, base, read_back=root.scheme not in _PROVED)
     return Lake(root.text, sink, sink.store)
@@ -55,6 +64,11 @@ def _any(root: Root) -> tuple[FsspecFiles, str]:
         raise _unknown(root.scheme) from error
     except ImportError as error:
         raise _lacking(root.scheme) from error
+    except AirflowNotFoundException:
+        raise DestinationError(
+            f"there is no Airflow connection {root.conn_id!r}: define it, or name another one, {root.scheme}://conn_id@… "
+            "or storage_conn_id"
+        ) from None
     except (AirflowException, TransferError):
         raise
     except Exception as error:
@@ -75,7 +89,8 @@ def _sftp(root: Root) -> tuple[FsspecFiles, str]:
         from airflow_provider_kaltura.transfer.fsspec_sftp import SftpFiles  # noqa: PLC0415 - see above
     except ImportError as error:
         raise _lacking(root.scheme) from error
-    options = _sftp_options.of_connection(root.conn_id, root.bucket)
+    _quiet()
+    options = _sftp_options.of_connection(root.conn_id, root.bucket, root.scheme)
     host = options["host"]
     try:
         fs = object_storage().get_fs(root.scheme, root.conn_id, options)
@@ -84,16 +99,37 @@ def _sftp(root: Root) -> tuple[FsspecFiles, str]:
     except ImportError as error:
         raise _lacking(root.scheme) from error
     except asyncssh.HostKeyNotVerifiable as error:
-        raise SinkForbiddenError(
-            f"the host key of {host} is not known: put it into the connection's extra as 'host_key', or into the "
-            "worker's ~/.ssh/known_hosts"
-        ) from error
+        raise _unverified(root.conn_id, host, is_given=options["known_hosts"] != ()) from error
     except (PermissionError, asyncssh.PermissionDenied) as error:
-        raise SinkForbiddenError(f"{host} refuses the user or the key of the connection {root.conn_id!r}") from error
+        raise SinkForbiddenError(
+            f"{host} refuses the user, the password or the key of the connection {root.conn_id!r}"
+        ) from error
     except (OSError, asyncssh.Error) as error:
-        raise SinkError(f"no SFTP connection to {host} could be had: {type(error).__name__}") from error
+        raise SinkError(
+            f"no SFTP connection to {host}, port {options['port']}, could be had by the connection {root.conn_id!r}: "
+            f"{type(error).__name__}"
+        ) from error
     # What ObjectStoragePath makes of the path differs between versions where it has a '?' or a '#'.
     return SftpFiles(fs), f"/{root.prefix}"
+
+
+def _unverified(conn_id: str, host: str, *, is_given: bool) -> SinkForbiddenError:
+    if is_given:
+        return SinkForbiddenError(
+            f"{host} shows another host key than the extra host_key of the connection {conn_id!r}: perhaps the server "
+            "was rebuilt, perhaps this is an attack; ask its operator, and put the new key there only if it is right"
+        )
+    return SinkForbiddenError(
+        f"the host key of {host} is not the one in the worker's ~/.ssh/known_hosts, or there is none: put it there, "
+        f"or into the extra of the connection {conn_id!r} as 'host_key', once its operator has confirmed it"
+    )
+
+
+def _quiet() -> None:
+    """Keep asyncssh's lines about every channel out of a task's log, unless the user has said what he wants."""
+    logger = logging.getLogger("asyncssh")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
 
 
 def _unknown(scheme: str) -> DestinationError:
@@ -102,14 +138,14 @@ def _unknown(scheme: str) -> DestinationError:
 
 
 def _lacking(scheme: str) -> DestinationError:
-    package = _PACKAGES.get(scheme, "the driver that its provider names")
+    what = f"run pip install '{_PACKAGES[scheme]}'" if scheme in _PIP else f"install {_PACKAGES.get(scheme, _DRIVER)}"
     return DestinationError(
-        f"destinations of the kind {scheme}:// need a package that is not installed here; run pip install '{package}' "
-        "on the workers"
+        f"destinations of the kind {scheme}:// need a package that is not installed here; {what} on the workers"
     )
 
 
 def _known() -> str:
     ours = {"s3", "gs", "abfs", "file"}
     theirs: Any = object_storage().schemes()
-    return f"destinations can be local paths, {', '.join(f'{one}://' for one in sorted(ours | set(theirs)))}"
+    names = sorted((ours | set(theirs)) - set(_OTHER_NAMES))
+    return f"destinations can be local paths, {', '.join(f'{one}://' for one in names)}"

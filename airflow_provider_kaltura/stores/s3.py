@@ -57,9 +57,11 @@ def _client(conn_id: str | None) -> Any:
         from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped] # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         raise MissingExtraError("s3", "s3") from error
+    from airflow_provider_kaltura.stores import _connections  # noqa: PLC0415 - loads Airflow
+
     if conn_id is not None:
         # The hook itself only warns, and goes on with whatever credentials this machine has.
-        AwsGenericHook.get_connection(conn_id)
+        _require_endpoint(conn_id, _connections.require(conn_id, "s3", ("aws",)).extra_dejson)
     hook = AwsGenericHook[Any](aws_conn_id=conn_id, client_type="s3")
     try:
         config = Config(**_CONFIG).merge(hook.config)
@@ -68,3 +70,13 @@ def _client(conn_id: str | None) -> Any:
     except (BotoCoreError, ValueError) as error:
         kind = type(error).__name__
         raise DestinationError(f"no S3 client can be made of the connection {conn_id!r} ({kind})") from error
+
+
+def _require_endpoint(conn_id: str, extras: dict[str, Any]) -> None:
+    """Refuse an endpoint without scheme, of which botocore says no more than that it is invalid."""
+    of_s3 = (extras.get("service_config") or {}).get("s3") or {}
+    for endpoint in (of_s3.get("endpoint_url"), extras.get("endpoint_url")):
+        if endpoint and not str(endpoint).lower().startswith(("http://", "https://")):
+            raise DestinationError(
+                f"endpoint_url of the connection {conn_id!r} needs http:// or https:// at its beginning"
+            )

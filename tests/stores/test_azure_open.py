@@ -44,7 +44,9 @@ def test_the_default_connection_is_the_providers(monkeypatch, azurite, account):
 
 def test_without_any_connection_the_error_says_which_to_define():
     """Airflow's own would only name one that nobody has asked for."""
-    with pytest.raises(DestinationError, match=r"define wasb_default, or name another one, abfs://conn_id@lake/"):
+    with pytest.raises(
+        DestinationError, match=r"'wasb_default': define one of the type wasb, or name another one, abfs://conn_id@"
+    ):
         open_lake("abfs://lake/")
 
 
@@ -85,3 +87,20 @@ def test_options_that_azure_has_not_are_refused():
     """ACLs are those of S3 and GCS."""
     with pytest.raises(DestinationError, match="'acl' can't be kept"):
         open_lake("abfs://my_azure@lake/", options=StoreOptions(acl="public-read"))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"password": "abc"}, {"extra": {"shared_access_key": "abc"}}], ids=["password", "shared key"]
+)
+def test_an_account_key_that_is_none_is_told(monkeypatch, account, fields):
+    """Before a request fails for it, again and again; the key is not shown."""
+    define(monkeypatch, **account, **fields)
+    with pytest.raises(DestinationError, match="account key of the connection 'my_azure' can't be read: it is no base"):
+        open_lake("abfs://my_azure@lake/")
+
+
+def test_a_connection_of_another_kind_is_refused(monkeypatch):
+    """Its type is named; nothing of it is tried."""
+    define(monkeypatch, conn_type="aws")
+    with pytest.raises(DestinationError, match=r"'my_azure' is of the type aws, .* of the type wasb"):
+        open_lake("abfs://my_azure@lake/")

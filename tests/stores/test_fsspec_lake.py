@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
 import pytest
@@ -76,11 +77,49 @@ def test_an_unknown_host_key_is_refused(connection, sshd, monkeypatch, tmp_path)
     """As by Airflow's SSHHook; the provider's file system would take any."""
     monkeypatch.setenv("HOME", str(tmp_path))
     connection(extra={"key_file": str(sshd.key_file)})
-    with pytest.raises(SinkForbiddenError, match="host key"):
+    with pytest.raises(
+        SinkForbiddenError, match=r"is not the one in the worker's ~/.ssh/known_hosts, or there is none"
+    ):
         open_lake("sftp://sftp_test@127.0.0.1/lake")
     connection(extra={"key_file": str(sshd.key_file), "host_key": (sshd.folder / "user_key.pub").read_text()})
-    with pytest.raises(SinkForbiddenError, match="host key"):
+    with pytest.raises(
+        SinkForbiddenError, match=r"shows another host key than the extra host_key.*'sftp_test'.*attack"
+    ):
         open_lake("sftp://sftp_test@127.0.0.1/lake")
+
+
+def test_a_key_file_that_can_not_be_used_is_named(connection, tmp_path):
+    """No retry makes it better."""
+    connection(extra={"key_file": str(tmp_path / "none"), "no_host_key_check": True})
+    with pytest.raises(DestinationError, match=r"key_file .*/none of the connection 'sftp_test' can't be read on this"):
+        open_lake("sftp://sftp_test@127.0.0.1/lake")
+    (tmp_path / "none").write_text("no key")
+    with pytest.raises(DestinationError, match=r"key_file .*/none of the connection 'sftp_test' holds no private key"):
+        open_lake("sftp://sftp_test@127.0.0.1/lake")
+
+
+def test_a_connection_of_another_kind_is_refused(connection):
+    """Nothing of it is sent to its host."""
+    connection(conn_type="kaltura")
+    with pytest.raises(DestinationError, match=r"'sftp_test' is of the type kaltura, .* of the type sftp"):
+        open_lake("sftp://sftp_test@127.0.0.1/lake")
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize(("before", "after"), [(logging.NOTSET, logging.WARNING), (logging.DEBUG, logging.DEBUG)])
+def test_channels_do_not_fill_a_tasks_log(monkeypatch, before, after):
+    """Unless the user has set a level: then it stays."""
+    logger = logging.getLogger("asyncssh")
+    monkeypatch.setattr(logger, "level", before)
+    open_lake("sftp://sftp_test@127.0.0.1/lake")
+    assert logger.level == after
+
+
+@pytest.mark.parametrize("scheme", ["s3a", "s3n", "S3A"])
+def test_another_name_of_s3_is_told(scheme):
+    """Hadoop's names are none of Airflow's here."""
+    with pytest.raises(DestinationError, match=r"write s3://conn_id@"):
+        open_lake(f"{scheme}://conn@bucket/x")
 
 
 def test_a_key_that_is_none_is_named_and_not_shown(connection):
@@ -159,7 +198,12 @@ def test_a_path_that_is_understood_otherwise_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("raised", "expected"), [(ImportError("x"), DestinationError), (RuntimeError("http://u:secret@h"), SinkError)]
+    ("raised", "expected"),
+    [
+        (ImportError("x"), DestinationError),
+        (RuntimeError("http://u:secret@h"), SinkError),
+        (compat.AirflowNotFoundException("none"), DestinationError),
+    ],
 )
 def test_what_a_provider_raises_is_told_without_its_text(monkeypatch, raised, expected):
     """A missing driver is named as such, anything else by its kind."""

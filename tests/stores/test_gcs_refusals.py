@@ -240,12 +240,22 @@ class TestOpening:
             open_lake("gs://gcs_broken@bucket/").store.stat("a")
         assert "s3cr3t" not in str(raised.value)
 
-    @pytest.mark.parametrize("missing", ["google.cloud.storage", "airflow.providers.google"])
+    @pytest.mark.parametrize("missing", ["google.cloud.storage", "airflow.providers.google.cloud.hooks.gcs"])
     def test_a_missing_package_names_the_command(self, monkeypatch, missing):
         """The error says what to install."""
         monkeypatch.setattr(gcs, "find_spec", lambda name: None if name == missing else object())
         with pytest.raises(MissingExtraError, match=r"airflow-provider-kaltura\[gcs\]"):
             open_lake("gs://conn@bucket/")
+
+    def test_a_connection_of_another_kind_is_refused(self, monkeypatch):
+        """Google's hook would take the worker's own credentials instead of those of an AWS connection."""
+        monkeypatch.setenv("AIRFLOW_CONN_GCS_AWS", json.dumps({"conn_type": "aws", "login": "x", "password": "s3cr3t"}))
+        with pytest.raises(
+            DestinationError, match=r"'gcs_aws' is of the type aws, .* of the type google_cloud_platform"
+        ):
+            open_lake("gs://bucket/", conn_id="gcs_aws")
+        with pytest.raises(DestinationError, match="no Airflow connection 'nobody'"):
+            open_lake("gs://nobody@bucket/")
 
 
 PROGRAM = """

@@ -70,7 +70,7 @@ def test_verify_is_respected(connection, verify, expected):
 def test_a_connection_that_is_not_there_is_told(connection):
     """Other credentials of the machine are not used instead."""
     connection()
-    with pytest.raises(Exception, match="nobody"):
+    with pytest.raises(DestinationError, match="no Airflow connection 'nobody'"):
         open_lake("s3://nobody@bucket/")
 
 
@@ -119,5 +119,29 @@ def test_without_the_amazon_provider_the_error_names_the_command(connection, mon
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(MissingExtraError, match=r"pip install 'airflow-provider-kaltura\[s3\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"pip install 'airflow-provider-kaltura\[s3\]', or pip install '\.\[s3\]' in its clone"
+    ):
         open_lake("s3://lake@bucket/")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"endpoint_url": "minio:9000"}, {"service_config": {"s3": {"endpoint_url": "minio:9000"}}}],
+    ids=["of the connection", "of S3"],
+)
+def test_an_endpoint_without_scheme_is_told(connection, extra):
+    """Where it stands, and what it lacks."""
+    connection(region_name="eu-central-1", **extra)
+    with pytest.raises(DestinationError, match="endpoint_url of the connection 'lake' needs http:// or https://"):
+        open_lake("s3://lake@bucket/")
+
+
+def test_a_connection_of_another_kind_is_refused(connection, monkeypatch):
+    """Airflow's hook would warn, and go on with what it finds in it."""
+    connection()
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "kaltura", "password": "x"}))
+    with pytest.raises(DestinationError, match=r"'lake' is of the type kaltura, .* of the type aws"):
+        open_lake("s3://lake@bucket/")
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"login": "x", "password": "x"}))
+    assert open_lake("s3://lake@bucket/").root == "s3://lake@bucket/"
