@@ -222,7 +222,8 @@ def _lines(spool: IO[bytes]) -> Iterator[dict[str, Any]]:
 def _found(work: Work, scope: _Scope) -> Iterator[str]:
     """Yield the entries that may have changed, each once."""
     index = work.index
-    left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time())
+    may_remove = not work.options.plan_only
+    left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time(), may_remove=may_remove)
     yield from (entry_id for entry_id in left if index.look(entry_id))
     for entry in work.api.list_entries(_query(work.options.query, scope)):
         # A temporary entry is only there to replace the content of another one.

@@ -9,8 +9,9 @@ seen of an entry: ``seen``, ``waiting`` for something still to come, or ``gone``
 from __future__ import annotations
 
 import logging
+import operator
 import sqlite3
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
@@ -31,6 +32,8 @@ ENTRY: Final = "entry"
 STATES: Final = frozenset({"seen", "waiting", "gone"})
 
 _COLUMNS: Final = tuple(field.name for field in fields(ManifestRow))
+# dataclasses.astuple copies every value deeply.
+_VALUES: Final = operator.attrgetter(*_COLUMNS)
 _TIMES: Final = ("observed_at", "source_updated_at")
 _OF_FILES: Final = STANDING | {DELETED, MARKED}
 _NEWEST_FIRST: Final = "ORDER BY observed_at DESC, file DESC, line DESC"
@@ -224,7 +227,7 @@ class LakeIndex:
             if row.outcome in STATES and (row.partner_id, row.version) == (self._partner_id, self._name):
                 self._db.execute(_PUT_STATE, [row.entry_id, row.outcome, _text(row.observed_at), file, line])
         elif row.outcome in _OF_FILES:
-            values = [_text(value) if isinstance(value, datetime) else value for value in astuple(row)]
+            values = [_text(value) if isinstance(value, datetime) else value for value in _VALUES(row)]
             self._db.execute(_PUT, [*values, file, line])
 
     def _rows_of(self, path: str) -> list[ManifestRow]:

@@ -52,7 +52,9 @@ def write_intents(store: Store, jobs: Sequence[AssetJob]) -> str:
     return key
 
 
-def take_intents(store: Store, index: LakeIndex, partner_id: int, now: float) -> Iterator[str]:
+def take_intents(
+    store: Store, index: LakeIndex, partner_id: int, now: float, *, may_remove: bool = True
+) -> Iterator[str]:
     """
     Find files that a killed run has left without a row, and let the index know of them.
 
@@ -60,6 +62,7 @@ def take_intents(store: Store, index: LakeIndex, partner_id: int, now: float) ->
     :param index: Learns what stands, in no known version.
     :param partner_id: The account.
     :param now: Seconds since 1970.
+    :param may_remove: Whether those of an earlier day are removed; only by a run that settles them.
     :yields: The entries to look at, possibly more than once.
     :raises SinkError: The store can't be read.
     """
@@ -79,7 +82,7 @@ def take_intents(store: Store, index: LakeIndex, partner_id: int, now: float) ->
                 index.add(row)
             # Its row may be there, and nothing about the entry, which may be deleted by now.
             yield intent[3]
-        if stat.modified_at_epoch is not None and now - stat.modified_at_epoch > _KEPT_SECONDS:
+        if may_remove and stat.modified_at_epoch is not None and now - stat.modified_at_epoch > _KEPT_SECONDS:
             store.delete(stat.key)
 
 
