@@ -91,26 +91,8 @@ def verify(
     work.settle(work.walk(manifest))
     if api is not None:
         work.ask(api)
-    leftovers, leftover_bytes = _leftovers(lake)
-    return VerifyReport(
-        root=lake.root,
-        level=level,
-        files=len(work.rows),
-        size_bytes=sum(row.size_bytes for row in work.rows.values()),
-        proved_by_store=work.proved_by_store,
-        proved_by_reading=work.proved_by_reading,
-        length_only=work.length_only,
-        read_bytes=reader.read_bytes,
-        counts=dict(work.findings.counts),
-        examples={kind: tuple(found) for kind, found in work.findings.examples.items()},
-        leftovers=leftovers,
-        leftover_bytes=leftover_bytes,
-        unreadable_lines=manifest.unreadable_lines,
-        asked=work.asked,
-        not_asked=work.not_asked,
-        report_key=_write_report(lake, work.findings, utcnow()),
-        seconds=monotonic() - started,
-    )
+    report_key = _write_report(lake, work.findings, utcnow())
+    return work.report(manifest.unreadable_lines, report_key, started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +173,29 @@ class _Verification:
                 batch = {}
         if batch:
             self._compare(api, batch)
+
+    def report(self, unreadable_lines: int, report_key: str | None, started: float) -> VerifyReport:
+        """Say what was found."""
+        leftovers, leftover_bytes = _leftovers(self.lake)
+        return VerifyReport(
+            root=self.lake.root,
+            level=self.level,
+            files=len(self.rows),
+            size_bytes=sum(row.size_bytes for row in self.rows.values()),
+            proved_by_store=self.proved_by_store,
+            proved_by_reading=self.proved_by_reading,
+            length_only=self.length_only,
+            read_bytes=self.reader.read_bytes,
+            counts=dict(self.findings.counts),
+            examples={kind: tuple(found) for kind, found in self.findings.examples.items()},
+            leftovers=leftovers,
+            leftover_bytes=leftover_bytes,
+            unreadable_lines=unreadable_lines,
+            asked=self.asked,
+            not_asked=self.not_asked,
+            report_key=report_key,
+            seconds=self.monotonic() - started,
+        )
 
     def _compare(self, api: KalturaApi, batch: Mapping[str, list[ManifestRow]]) -> None:
         for entry_id, assets in api.list_flavor_assets(batch).items():

@@ -118,7 +118,8 @@ class VerifyReport:
     :param leftovers: Uploads that have no final name: those under way now, and what killed ones left; None when the
         store doesn't let these credentials see them.
     :param leftover_bytes: How much they hold, as far as the store tells.
-    :param unreadable_lines: Lines of the manifest that could not be read; files that only they tell of are unknown.
+    :param unreadable_lines: Lines of the manifest that could not be read, which is damage: files that only they tell of
+        are unknown, or missing without a word.
     :param asked: Assets that Kaltura was asked for.
     :param not_asked: Recorded files that it could not be asked for: bare URLs, and assets of other partners.
     :param report_key: Where all findings stand as JSON Lines, below the root; None when there are none, or when the
@@ -146,8 +147,8 @@ class VerifyReport:
 
     @property
     def is_sound(self) -> bool:
-        """The lake holds what its manifest says."""
-        return not any(self.counts.get(kind, 0) for kind in DAMAGE)
+        """The lake holds what its manifest says, and all of the manifest can be read."""
+        return not self.unreadable_lines and not any(self.counts.get(kind, 0) for kind in DAMAGE)
 
     @property
     def report_path(self) -> str | None:
@@ -157,7 +158,16 @@ class VerifyReport:
         return f"{self.root}{self.report_key}" if self.root.endswith("/") else f"{self.root}/{self.report_key}"
 
     def damage_in_words(self) -> str:
-        """Say what is damaged: counts, the first names, and where all findings stand."""
+        """Say what is damaged: counts, the first names, where all findings stand, and what is lost of the manifest."""
+        texts = [self._files_in_words()] if any(self.counts.get(kind) for kind in DAMAGE) else []
+        if self.unreadable_lines:
+            texts.append(
+                f"{self.unreadable_lines} lines of the manifest can't be read, so that files may be missing of which "
+                "only they told (the log names the lines)"
+            )
+        return "; ".join(texts)
+
+    def _files_in_words(self) -> str:
         counts = ", ".join(f"{self.counts[kind]} {kind.replace('_', ' ')}" for kind in DAMAGE if self.counts.get(kind))
         found = [finding.path for kind in DAMAGE for finding in self.examples.get(kind, ())]
         first = ", ".join(path[:_LONGEST_PATH] for path in found[:_NAMED])

@@ -20,6 +20,7 @@ _AGE: Final = re.compile(
     r"\s*(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?:(?P<unit>second|minute|hour|day|week)s?)?\s*", re.IGNORECASE
 )
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+_UNITS: Final = ", ".join(f"{unit}s" for unit in _SECONDS)
 # Less would take away what is being uploaded at this moment, more is a mistake of units.
 _LEAST_AGE_SECONDS: Final = 3_600
 _MOST_AGE_SECONDS: Final = 10 * 366 * 86_400
@@ -120,12 +121,23 @@ def as_age(name: str, value: Any) -> timedelta:
         match = _AGE.fullmatch(str(value)) if isinstance(value, str | int | float) else None
         if match is None or isinstance(value, bool):
             raise KalturaArgumentError(
-                f"{name} must be a timedelta, a number of seconds or a text such as '7 days', not {str(value)[:40]!r}."
+                f"{name} must be a timedelta, a number of seconds, or a text of a number and one of {_UNITS}, such as "
+                f"'7 days', not {str(value)[:40]!r}."
             )
         seconds = float(match["number"]) * _SECONDS[(match["unit"] or "second").lower()]
     if not _LEAST_AGE_SECONDS <= seconds <= _MOST_AGE_SECONDS:
-        raise KalturaArgumentError(f"{name} must be from 1 hour to 10 years, not {str(value)[:40]!r}.")
+        raise KalturaArgumentError(
+            f"{name} must be from 1 hour to 10 years, not {str(value)[:40]!r}{_meant_seconds(value)}."
+        )
     return timedelta(seconds=seconds)
+
+
+def _meant_seconds(value: Any) -> str:
+    text = str(value).strip()
+    match = None if isinstance(value, timedelta) else _AGE.fullmatch(text)
+    if match is None or match["unit"]:
+        return ""
+    return f": a bare number is seconds; {text} is {text} seconds; write '{text} days' if days are meant"
 
 
 def as_store_options(value: Any) -> StoreOptions:

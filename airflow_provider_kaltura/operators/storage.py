@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
@@ -14,6 +16,7 @@ from airflow_provider_kaltura.exceptions import (
     airflow_errors,
 )
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
+from airflow_provider_kaltura.ingest.errors import DestinationError
 from airflow_provider_kaltura.ingest.verify_report import Level
 from airflow_provider_kaltura.operators._arguments import (
     as_age,
@@ -40,6 +43,15 @@ __all__ = ["KalturaCleanStorageOperator", "KalturaVerifyStorageOperator"]
 
 _NAMED_IN_LOG: Final = 20
 
+_REPAIR: Final = (
+    "Download the entries of these files again; where a file has other bytes of the right length, with "
+    "if_exists='overwrite'."
+)
+# What stores say of a destination, but not where it stands in a name.
+_DESTINATION: Final = re.compile(r"(?<![\w'/.@-])destination(?=s?[\s,:;])")
+# Else it may be a secret in the wrong place, which a log must not repeat.
+_PLAIN: Final = re.compile(r"[\w~ ./{}%$-]{1,200}")
+
 OnFindings = Literal["fail", "warn"]
 
 
@@ -58,7 +70,8 @@ class KalturaVerifyStorageOperator(BaseOperator):
     :param against_kaltura: (templated) Ask Kaltura too whether it still has the recorded assets in the recorded
         versions. What it finds (``changed``, ``gone``) is told, and fails no task.
     :param on_findings: (templated) ``"fail"`` fails the task, without a retry, when files are missing or have other
-        bytes; ``"warn"`` writes that to the log. Files that nobody recorded never fail it.
+        bytes, or lines of the manifest can't be read; ``"warn"`` writes that to the log. Files that nobody
+        recorded never fail it.
     :param max_bytes_per_second: (templated) Read files back no faster than this; None for no limit.
     :param kaltura_conn_id: (templated) The connection to Kaltura, used only with ``against_kaltura``.
     :param **kwargs: Arguments of every operator.
@@ -131,6 +144,9 @@ class KalturaVerifyStorageOperator(BaseOperator):
                 max_bytes_per_second=rate,
             )
         self._tell(report)
+        if not report.files:
+            below = f"{report.root} with a name that begins with {prefix!r}" if prefix else report.root
+            self.log.warning("Nothing is recorded below %s", below)
         if self.on_findings == "fail":
             _require_sound(report, prefix)
         return verify_result(report)
@@ -206,7 +222,16 @@ class KalturaCleanStorageOperator(BaseOperator):
         report_only = as_switch("report_only", self.report_only)
         with airflow_errors():
             lake = _open_lake(self.root, self.storage_conn_id)
+            self.log.info("Cleaning up below %s what nobody has touched for %s", lake.root, age)
+            is_ours = _holds_state(lake)
             report = clean(lake, older_than=age, dry_run=report_only)
+        if not is_ours and not report.removed.count + report.kept_young.count:
+            # A misspelt root must not look like a clean lake, week after week.
+            self.log.warning(
+                "No download has kept its state below %s: is that the root of the downloads, the part of their "
+                "destination before its first placeholder?",
+                lake.root,
+            )
         self._tell("Would be removed" if report_only else "Removed", report.removed)
         self._tell("Kept, touched too lately", report.kept_young)
         self._tell("Kept, not shown to be ours", report.kept_foreign)
@@ -226,7 +251,7 @@ class KalturaCleanStorageOperator(BaseOperator):
 
 def _require_sound(report: VerifyReport, prefix: str) -> None:
     if not report.is_sound:
-        raise KalturaVerifyError(f"The lake {report.root} is damaged: {report.damage_in_words()}.")
+        raise KalturaVerifyError(f"The lake {report.root} is damaged: {report.damage_in_words()}. {_REPAIR}")
     if not report.files and not prefix:
         # A misspelt root must not look like a sound lake, week after week.
         raise KalturaVerifyError(
@@ -240,9 +265,40 @@ def _open_lake(root: Any, storage_conn_id: Any) -> Lake:
 
     text = check_text("root", root).strip()
     if "{" in text:
-        raise KalturaArgumentError(
-            f"root takes no placeholders: give the part before the first one, not {text!r:.200}."
-        )
+        raise KalturaArgumentError(f"root takes no placeholders: give the part before the first one{_not(text)}.")
+    if (folder := _local_folder(text)) is not None:
+        if not folder.startswith("/"):
+            raise KalturaArgumentError(
+                f"root must be an absolute path, or a URL such as s3://bucket/folder{_not(text)}."
+            )
+        if not posixpath.normpath(folder).strip("/"):
+            raise KalturaArgumentError(
+                "root must not be all of the machine: give the folder of the downloads, the part of their destination "
+                f"before its first placeholder{_not(text)}."
+            )
     trimmed = text.rstrip("/")
-    is_bare = not trimmed or trimmed.endswith(":")
-    return open_lake(text if is_bare else trimmed, conn_id=as_connection_id("storage_conn_id", storage_conn_id))
+    is_bare = trimmed.endswith(":")
+    conn_id = as_connection_id("storage_conn_id", storage_conn_id)
+    try:
+        return open_lake(text if is_bare else trimmed, conn_id=conn_id)
+    except DestinationError as error:
+        # The same words as for downloads, but there is no such argument here.
+        raise DestinationError(_DESTINATION.sub("root", str(error))) from None
+
+
+def _local_folder(root: str) -> str | None:
+    scheme, has_scheme, rest = root.partition("://")
+    if not has_scheme:
+        return root
+    return "/" + rest.partition("/")[2] if scheme.lower() == "file" else None
+
+
+def _not(text: str) -> str:
+    shown = text.removeprefix("file://")
+    return f", not {text!r}" if not shown or _PLAIN.fullmatch(shown) else ""
+
+
+def _holds_state(lake: Lake) -> bool:
+    from airflow_provider_kaltura.ingest.destination import STATE_FOLDER  # noqa: PLC0415 - see execute
+
+    return next(iter(lake.store.list(f"{STATE_FOLDER}/")), None) is not None

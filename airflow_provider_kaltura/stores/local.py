@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,10 @@ def open_lake(root: Root, durability: Durability) -> Lake:
     # As in Airflow's ObjectStoragePath, the rest of file:// is a plain path: no quoting, no query.
     path = "/" + root.text.partition("://")[2].partition("/")[2] if root.scheme else root.text
     if not path.startswith("/"):
-        raise DestinationError("a local destination must be absolute: workers share no folder to start from")
+        # Anything else may be a secret in the wrong place.
+        shown = f", got {path!r}" if re.fullmatch(r"[\w~ ./{}%$-]{1,200}", path) else ""
+        raise DestinationError(
+            f"a local destination must be absolute{shown}: workers share no folder to start from, and '~' is no folder"
+        )
     sink = LocalSink(Path(path), durability)
     return Lake(root.text, sink, sink.store)

@@ -136,8 +136,19 @@ def test_a_root_that_is_not_there_is_clean(tmp_path):
         ({"older_than": "a while"}, ["older_than", "'7 days'"]),
         ({"report_only": "perhaps"}, ["report_only", "True or False"]),
         ({"root": "/lake/{entryId}/"}, ["root", "placeholders"]),
-        ({"root": "lake"}, ["absolute"]),
-        ({"storage_conn_id": "other"}, ["takes no connection"]),
+        ({"older_than": 7}, ["older_than", "7 is 7 seconds", "'7 days'"]),
+        ({"older_than": "7d"}, ["older_than", "minutes, hours, days, weeks", "'7d'"]),
+        ({"older_than": "1 month"}, ["older_than", "minutes, hours, days, weeks"]),
+        ({"older_than": "P7D"}, ["older_than", "minutes, hours, days, weeks"]),
+        ({"root": "lake"}, ["root must be an absolute path", "'lake'"]),
+        ({"root": "~/lake"}, ["root must be an absolute path", "'~/lake'"]),
+        ({"root": ""}, ["root must be an absolute path"]),
+        ({"root": "/"}, ["root", "all of the machine"]),
+        ({"root": "//"}, ["root", "all of the machine"]),
+        ({"root": "/data/.."}, ["root", "all of the machine"]),
+        ({"root": "file:///"}, ["root", "all of the machine"]),
+        ({"root": "s3:///"}, ["a root of the kind s3://"]),
+        ({"storage_conn_id": "other"}, ["a root of the kind", "takes no connection"]),
     ],
 )
 def test_wrong_arguments_are_named(lake, arguments, words):
@@ -145,4 +156,50 @@ def test_wrong_arguments_are_named(lake, arguments, words):
     with pytest.raises(KalturaArgumentError) as caught:
         clean(**{"root": lake, **arguments})
     assert all(word in str(caught.value) for word in words)
+    assert "a destination" not in str(caught.value)
+    assert len(names(lake)) == 3
+
+
+@pytest.fixture
+def log(monkeypatch, caplog):
+    """What the task writes to its log."""
+    # Airflow 3 writes its own tasks' logs past the standard library, where caplog sees nothing.
+    monkeypatch.setattr(KalturaCleanStorageOperator, "log", logging.getLogger("test.operator"))
+    caplog.set_level(logging.INFO, logger="test.operator")
+    return caplog
+
+
+def warnings(log):
+    """Give our warnings; Airflow has one of its own about tasks that run in tests."""
+    texts = [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
+    return [text for text in texts if "outside of the Task Runner" not in text]
+
+
+def test_the_root_is_in_the_log(lake, log):
+    """Whoever reads a log sees where it was."""
+    clean(lake)
+    assert f"Cleaning up below {lake} what nobody has touched for 7 days, 0:00:00" in log.messages
+    assert warnings(log) == []
+
+
+def test_a_root_that_holds_nothing_of_ours_is_a_warning(tmp_path, log):
+    """A misspelt root cleans nothing, and says so."""
+    (tmp_path / "notes.txt").touch()
+    clean(tmp_path)
+    (warning,) = warnings(log)
+    assert f"kept its state below {tmp_path}:" in warning
+
+
+def test_a_clean_lake_is_no_warning(tmp_path, log):
+    """Where downloads have their manifest there need be nothing to remove."""
+    open_lake(str(tmp_path)).store.write("_kaltura/manifest/dt=2026-11-21/x.jsonl", b"")
+    clean(tmp_path)
+    assert warnings(log) == []
+
+
+def test_what_may_be_a_secret_is_not_repeated(lake):
+    """A root that is written wrongly is shown only where it holds nothing but a path."""
+    with pytest.raises(KalturaArgumentError, match="root must be an absolute path") as caught:
+        clean("s3:/key:hunter2@bucket/lake")
+    assert "hunter2" not in str(caught.value)
     assert len(names(lake)) == 3

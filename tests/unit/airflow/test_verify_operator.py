@@ -84,6 +84,7 @@ def test_damage_fails_the_task_without_a_retry(lake):
     text = str(caught.value)
     assert f"1 wrong checksum of 2 recorded files, such as {small.READY}.mp4" in text
     assert str(report) in text
+    assert "if_exists='overwrite'" in text
     assert issubclass(KalturaVerifyError, KalturaPermanentError)
     assert issubclass(KalturaVerifyError, AirflowFailException)
 
@@ -160,9 +161,24 @@ def test_a_slash_before_the_prefix_does_not_hide_everything(lake):
     assert verify(lake, prefix=f"/{small.READY}")["files"] == 1
 
 
-def test_a_prefix_without_files_is_no_mistake(lake):
-    """A month in which nothing came is sound."""
-    assert verify(lake, prefix="2026/01/")["files"] == 0
+def test_a_prefix_without_files_is_a_warning(lake, monkeypatch, caplog):
+    """A month in which nothing came is sound; but a misspelt one must be seen."""
+    monkeypatch.setattr(KalturaVerifyStorageOperator, "log", logging.getLogger("test.operator"))
+    with caplog.at_level(logging.WARNING, logger="test.operator"):
+        assert verify(lake, prefix="2026/01/")["sound"] is True
+    assert f"Nothing is recorded below {lake} with a name that begins with '2026/01/'" in caplog.messages
+
+
+def test_lost_lines_of_the_manifest_are_damage(lake):
+    """A file may be gone of which nothing else told: that is no sound lake."""
+    (manifest, *_) = (lake / "_kaltura" / "manifest").rglob("*.jsonl")
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+    for path in lake.glob("*.mp4"):
+        if path.stem in manifest.read_text():
+            path.unlink()
+    with pytest.raises(KalturaVerifyError, match="1 lines of the manifest can't be read"):
+        verify(lake)
+    assert verify(lake, on_findings="warn")["sound"] is False
 
 
 @pytest.mark.parametrize("slash", ["", "/", "//"])
@@ -179,7 +195,8 @@ def test_file_urls_are_roots_too(lake):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"root": "lake"}, ["absolute"]),
+        ({"root": "lake"}, ["root", "absolute", "'lake'"]),
+        ({"root": "file:///"}, ["root", "all of the machine"]),
         ({"root": ""}, ["absolute"]),
         ({"root": None}, ["root", "NoneType"]),
         ({"root": "/lake/{entryId}"}, ["root", "placeholders"]),

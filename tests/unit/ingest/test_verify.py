@@ -234,10 +234,12 @@ def test_uploads_under_way_are_counted():
     assert (report.leftovers, report.leftover_bytes, found(report)) == (1, 77, [])
 
 
-def test_damaged_manifest_lines_are_counted(local):
-    """What only a damaged line tells of looks unknown; the report says that lines were lost."""
+def test_damaged_manifest_lines_are_damage(local):
+    """A file of which only a damaged line tells may be missing without a word."""
     local.store.write("_kaltura/manifest/dt=2026-11-21/x.jsonl", b"{damaged\n")
-    assert verify(local).unreadable_lines == 1
+    report = verify(local)
+    assert (report.unreadable_lines, report.is_sound) == (1, False)
+    assert report.damage_in_words().startswith("1 lines of the manifest can't be read")
 
 
 class Recording:
