@@ -36,7 +36,6 @@ __all__ = ["PIPELINE_BYTES", "READ_BYTES", "CopyResult", "Progress", "RetryPolic
 class _Hash(Protocol):
     def update(self, data: memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
-    def copy(self) -> _Hash: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +55,22 @@ class CopyResult:
     connections: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Copy:
     source: Source
     upload: Upload
     size_bytes: int
     part_bytes: int
-    with_crc: bool
+    checksum: ChecksumName
     retry: RetryPolicy
     progress: Progress | None
     sleep: Callable[[float], None]
-    limiter: RateLimiter | None = None
-    stored: Callable[[int], None] | None = None
-    done: frozenset[int]
-    with_sha: bool
+    limiter: RateLimiter | None
+    stored: Callable[[int], None] | None
+    renew: Callable[[], Upload] | None
+    done: frozenset[int] = field(init=False)
     sha: _Hash | None = None
+    has_put: bool = False
     done_bytes: int = 0
     fetched_bytes: int = 0
     opens: int = 0
@@ -79,10 +79,22 @@ class _Copy:
     buffer: memoryview = field(init=False)
     read_bytes: int = field(init=False)
     most_read_bytes: int = field(init=False)
+    position: int = 0
 
     def __post_init__(self) -> None:
         self.most_read_bytes = READ_BYTES if self.limiter is None else min(READ_BYTES, self.limiter.piece_bytes)
         self.read_bytes = self.most_read_bytes
+        self.done = self.upload.done_parts()
+
+    @property
+    def with_crc(self) -> bool:
+        """Whether each part gets its CRC-64/NVME."""
+        return self.checksum == "crc64nvme"
+
+    @property
+    def with_sha(self) -> bool:
+        """Whether all bytes come by here, in order, so that they can be hashed."""
+        return self.checksum == "sha256" and not self.done
 
     @property
     def bytes_before(self) -> int:
@@ -91,14 +103,29 @@ class _Copy:
         return sum(sizes)
 
     def copy_in_order(self) -> None:
-        """Fetch and put what is missing, one part after the other."""
+        """Fetch and put what is missing, one part after the other; all of it again when it can't be trusted."""
         self.buffer = memoryview(bytearray(max(1, min(self.part_bytes, self.size_bytes))))
-        self.sha = hashlib.sha256() if self.with_sha else None
-        self.done_bytes, self.connections = self.bytes_before, max(self.connections, 1 if self.size_bytes else 0)
-        if self.size_bytes == 0:
-            self.fetch(plan.ByteRange(0, 0))
-        for wanted in plan.missing_ranges(self.size_bytes, self.part_bytes, self.done):
-            self.fetch(wanted)
+        self.connections = max(self.connections, 1 if self.size_bytes else 0)
+        budget = Budget(self.retry, 0, Resumes(self.retry, self.size_bytes))
+        while True:
+            self.sha = hashlib.sha256() if self.with_sha else None
+            self.done_bytes = self.bytes_before
+            ranges = list(plan.missing_ranges(self.size_bytes, self.part_bytes, self.done))
+            try:
+                for wanted in ranges if self.size_bytes else [plan.ByteRange(0, 0)]:
+                    self.fetch(wanted, budget)
+            except _Distrusted as signal:
+                log.info("Beginning again in %.1f s: %s", signal.wait_seconds, signal)
+                self.distrust()
+                self.sleep(signal.wait_seconds)
+            else:
+                return
+
+    def distrust(self) -> None:
+        """Go on with an upload that has nothing of what was put here; whoever gives it makes sure of that."""
+        if self.has_put and self.renew is not None:
+            self.upload = self.renew()
+            self.done, self.has_put = self.upload.done_parts(), False
 
     def copy_in_parallel(self, capabilities: Capabilities, max_connections: int) -> bool:
         """Fetch and put what is missing by several threads; False when that is not worth it, or nothing came of it."""
@@ -106,19 +133,23 @@ class _Copy:
         is_alone = max_connections == 1 and not capabilities.parallel_puts
         if is_alone or self.size_bytes - before < max(1, PIPELINE_BYTES):
             return False
-        pipeline = Pipeline(self._task(capabilities, max_connections, before))
+        pipeline, is_distrusted = Pipeline(self._task(capabilities, max_connections, before)), False
         try:
             pipeline.run()
         except (RangeIgnoredError, SourceLengthError) as error:
             log.info("Beginning again, over one connection: %s", error)
             self.resumes += 1
-            return False
+            is_distrusted = True
         finally:
             counts = pipeline.counts
             self.fetched_bytes += counts.fetched_bytes
             self.opens += counts.opens
             self.resumes += counts.resumes
             self.connections = counts.connections
+        if is_distrusted:
+            self.has_put = counts.fetched_bytes > 0
+            self.distrust()
+            return False
         self.sha, self.done_bytes = pipeline.sha, before + counts.fetched_bytes
         self._tell(self.done_bytes)
         return True
@@ -142,54 +173,52 @@ class _Copy:
             stored=self.stored,
         )
 
-    def fetch(self, wanted: plan.ByteRange) -> None:
+    def fetch(self, wanted: plan.ByteRange, budget: Budget) -> None:
         """Fetch one range, however often it breaks within the policy; parts are put as they fill."""
-        cursor = _Cursor(wanted.start, self.sha)
-        budget = Budget(self.retry, wanted.start, Resumes(self.retry, self.size_bytes))
+        self.position = wanted.start
         while True:
             try:
-                self._fetch_once(cursor, wanted.stop)
+                self._fetch_once(wanted.stop)
             except SourceError as error:
-                wait = budget.spend(error, cursor.position)
+                wait = budget.spend(error, self.position)
                 self.resumes += 1
                 # What a broken read had got already is lost: a line that never lasts for a long read gets short ones.
                 self.read_bytes = max(1, self.read_bytes // 16)
                 if isinstance(error, (RangeIgnoredError, SourceLengthError)):
-                    self.done_bytes -= cursor.position - wanted.start
-                    cursor = _Cursor(wanted.start, self.sha)
-                log.info("Going on at byte %d of %d in %.1f s: %s", cursor.position, self.size_bytes, wait, error)
+                    raise _Distrusted(wait, error) from error
+                log.info("Going on at byte %d of %d in %.1f s: %s", self.position, self.size_bytes, wait, error)
                 self.sleep(wait)
             else:
-                self.sha = cursor.sha
                 return
 
-    def _fetch_once(self, cursor: _Cursor, stop: int) -> None:
+    def _fetch_once(self, stop: int) -> None:
         self.opens += 1
-        with self.source.open(cursor.position, stop) as stream:
-            while cursor.position < stop:
-                part = plan.part_range(cursor.position // self.part_bytes, self.size_bytes, self.part_bytes)
+        with self.source.open(self.position, stop) as stream:
+            while self.position < stop:
+                part = plan.part_range(self.position // self.part_bytes, self.size_bytes, self.part_bytes)
                 # A part cut in the middle is gone on with, not fetched again: its beginning is still in the buffer.
-                window = self.buffer[cursor.position - part.start : part.size_bytes][: self.read_bytes]
+                window = self.buffer[self.position - part.start : part.size_bytes][: self.read_bytes]
                 count = stream.readinto(window)
                 if count == 0:
                     break
-                cursor.position += count
+                self.position += count
                 self.fetched_bytes += count
                 self.read_bytes = min(self.most_read_bytes, self.read_bytes * 2)
                 self._advance(count)
                 if self.limiter is not None:
                     self.limiter.take(count)
-                if cursor.position == part.stop:
-                    self._put(part, cursor)
-            proofs.range_not_cut(stop - cursor.position, None)
+                if self.position == part.stop:
+                    self._put(part)
+            proofs.range_not_cut(stop - self.position, None)
             proofs.nothing_after_range(stream.readinto(memoryview(bytearray(1))), None)
 
-    def _put(self, part: plan.ByteRange, cursor: _Cursor) -> None:
+    def _put(self, part: plan.ByteRange) -> None:
         data = self.buffer[: part.size_bytes]
-        if cursor.sha is not None:
-            cursor.sha.update(data)
+        if self.sha is not None:
+            self.sha.update(data)
         value = checksums.crc64nvme(data) if self.with_crc else None
         index = part.start // self.part_bytes
+        self.has_put = True
         self.upload.put_part(index, data, crc64nvme=value)
         if self.stored is not None:
             self.stored(index)
@@ -203,12 +232,13 @@ class _Copy:
             self.progress(done_bytes, self.size_bytes)
 
 
-class _Cursor:
-    """Where a range stands; a new one for each beginning, so that nothing distrusted stays in the hash."""
+class _Distrusted(Exception):  # noqa: N818 - a signal from one method to the next
+    def __init__(self, wait_seconds: float, error: SourceError) -> None:
+        super().__init__(wait_seconds, error)
+        self.wait_seconds = wait_seconds
 
-    def __init__(self, position: int, sha: _Hash | None) -> None:
-        self.position = position
-        self.sha = sha.copy() if sha is not None else None
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 def copy(
@@ -225,6 +255,7 @@ def copy(
     max_connections: int = 1,
     limiter: RateLimiter | None = None,
     stored: Callable[[int], None] | None = None,
+    renew: Callable[[], Upload] | None = None,
 ) -> CopyResult:
     """
     Fetch what an upload still lacks, prove its length and compute its checksum. It neither commits nor discards.
@@ -250,35 +281,27 @@ def copy(
     :param limiter: How many bytes per second may come.
     :param stored: Called with the index of each part that the upload has acknowledged, from whatever thread, but one
         at a time; what it raises ends the copy.
+    :param renew: Called when parts that were put here can't be trusted: gives an upload that has none of them. Without
+        it they are put again.
     :returns: What was done.
     :raises SourceError: The source broke more often than *retry* allows, or can't be trusted any more.
     :raises SinkError: The upload refused a part.
     :raises SizeMismatchError: The source has another size, or the parts don't add up.
     """
     proofs.object_length(size_bytes, source.size_bytes, "the source")
-    done = upload.done_parts()
-    job = _Copy(
-        source=source,
-        upload=upload,
-        size_bytes=size_bytes,
-        part_bytes=part_bytes,
-        with_crc=checksum == "crc64nvme",
-        with_sha=checksum == "sha256" and not done,
-        retry=retry or RetryPolicy(),
-        progress=progress,
-        sleep=sleep,
-        limiter=limiter,
-        stored=stored,
-        done=done,
-    )
+    policy = retry or RetryPolicy()
+    job = _Copy(source, upload, size_bytes, part_bytes, checksum, policy, progress, sleep, limiter, stored, renew)
     before = _requests_of(source)
     if capabilities is None or not job.copy_in_parallel(capabilities, max_connections):
         job.copy_in_order()
     proofs.object_length(size_bytes, job.done_bytes, "the bytes copied")
-    requests = _requests_of(source) - before
+    return _result(job, _requests_of(source) - before)
+
+
+def _result(job: _Copy, requests: int) -> CopyResult:
     return CopyResult(
-        size_bytes=size_bytes,
-        checksum=_checksum(checksum, job),
+        size_bytes=job.size_bytes,
+        checksum=_checksum(job.checksum, job),
         fetched_bytes=job.fetched_bytes,
         requests=requests or job.opens,
         resumes=job.resumes,
