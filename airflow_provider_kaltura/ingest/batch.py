@@ -1,0 +1,223 @@
+"""
+Many entries into a lake by one task: what is taken is chosen for all, then fetched, several files at a time.
+
+First all is planned: entries and flavors are listed a thousand at a time, and wait in a temporary file. So two assets
+that would get one name are found before the first byte. Memory holds one name and one id per asset.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_kaltura.ingest.batch_choice import choices
+from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
+from airflow_provider_kaltura.ingest.batch_models import BatchSummary
+from airflow_provider_kaltura.ingest.batch_run import ParallelRun
+from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.report import Report, entry_columns, json_line, upload_spool
+from airflow_provider_kaltura.transfer.errors import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from airflow_provider_kaltura.api.facade import KalturaApi
+    from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+    from airflow_provider_kaltura.ingest.batch_models import BatchOptions
+    from airflow_provider_kaltura.ingest.batch_urls import UrlRow
+    from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.models import AssetJob, Outcome
+    from airflow_provider_kaltura.ingest.run import JobProgress
+    from airflow_provider_kaltura.transfer.protocols import Source
+
+log = logging.getLogger(__name__)
+
+
+def download_batch(
+    api: KalturaApi,
+    entry_ids: Iterable[str],
+    destination: Destination,
+    lake: Lake,
+    options: BatchOptions,
+    *,
+    open_source: Callable[[AssetJob], Source],
+    progress: JobProgress | None = None,
+) -> BatchSummary:
+    """
+    Download the flavors of many entries.
+
+    :param api: Kaltura.
+    :param entry_ids: Each once.
+    :param destination: Where files go.
+    :param lake: The same place, opened.
+    :param options: How.
+    :param open_source: Gives the source of a job; called by several threads.
+    :param progress: Told while bytes move, by several threads.
+    :returns: What became of it. Failures are counted there, and raise nothing.
+    :raises KeyCollisionError: Two assets would get one name; no byte was fetched.
+    :raises KalturaError: Kaltura could not be asked for what there is; no byte was fetched.
+    :raises SinkError: The manifest can't be read or written.
+    """
+    begun = time.monotonic()
+    with Report(options.run) as report, tempfile.TemporaryFile() as spool:
+        batch = _Batch(api, destination, lake, options, report, spool)
+        batch.plan(entry_ids)
+        batch.carry_out(open_source, progress)
+        batch.summary.report = _written(report, lake, destination)
+    batch.summary.seconds = time.monotonic() - begun
+    return batch.summary
+
+
+def write_urls(
+    rows: Iterable[UrlRow], lake: Lake, key: str, to_dict: Callable[[UrlRow], Mapping[str, Any]]
+) -> BatchSummary:
+    """
+    Write the URLs of many entries as JSON Lines; see :func:`~airflow_provider_kaltura.ingest.batch_urls.batch_urls`.
+
+    :param rows: What was found; read as it is needed, so that memory stays the same.
+    :param lake: Where the file goes.
+    :param key: Its name there; nothing may stand there yet.
+    :param to_dict: Makes the line of a row that has an asset and no error.
+    :returns: What became of it; nothing counts as downloaded, and ``report`` is *key*.
+    :raises KalturaError: Kaltura could not be asked.
+    :raises TargetExistsError: Something stands there.
+    :raises SinkError: The place refused.
+    """
+    begun = time.monotonic()
+    summary = BatchSummary(report=key)
+    with tempfile.TemporaryFile() as spool:
+        for row in rows:
+            if row.error is not None:
+                summary.fail(row.entry_id, row.error)
+            elif row.skipped is not None:
+                summary.skip(row.skipped)
+            else:
+                summary.total += 1
+                spool.write(json_line(to_dict(row)))
+        upload_spool(spool, lake, key)
+    summary.seconds = time.monotonic() - begun
+    return summary
+
+
+@dataclass(slots=True)
+class _Batch:
+    api: KalturaApi
+    destination: Destination
+    lake: Lake
+    options: BatchOptions
+    report: Report
+    spool: IO[bytes]
+    summary: BatchSummary = field(default_factory=BatchSummary)
+    claimed: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------ what is taken
+    def plan(self, entry_ids: Iterable[str]) -> None:
+        for chosen in choices(self.api, entry_ids, self.options.flavor):
+            if chosen.error is not None:
+                self._fail(chosen.entry_id, chosen.entry, chosen.error)
+            elif chosen.skipped is not None:
+                self.summary.skip(chosen.skipped)
+                self._note(chosen.entry_id, chosen.entry, outcome="skipped", reason=chosen.skipped)
+            elif chosen.entry is not None:
+                self._keep(chosen.entry, chosen.assets)
+
+    def _keep(self, entry: Entry, assets: tuple[FlavorAsset, ...]) -> None:
+        kept = []
+        for asset in assets:
+            try:
+                key = self.destination.render(entry, asset)
+            except DestinationError as error:
+                self._fail(entry.id, entry, error, **_asset_columns(asset))
+                continue
+            owner = self.claimed.setdefault(key, asset.id)
+            if owner != asset.id:
+                raise KeyCollisionError(self.destination.path(key), owner, asset.id)
+            kept.append(asset)
+        if kept:
+            pickle.dump((entry, kept), self.spool)
+
+    def _kept(self) -> Iterator[tuple[Entry, FlavorAsset]]:
+        self.spool.seek(0)
+        while True:
+            try:
+                entry, assets = pickle.load(self.spool)  # noqa: S301 - what this process has just written to its own file
+            except EOFError:
+                return
+            yield from ((entry, asset) for asset in assets)
+
+    # ------------------------------------------------------------------ what is fetched
+    def carry_out(self, open_source: Callable[[AssetJob], Source], progress: JobProgress | None) -> None:
+        run = ParallelRun(self.lake, self.options.run, open_source, self.claimed, self.options.max_parallel, progress)
+        for outcome in run.outcomes(self._jobs()):
+            self._take(outcome)
+
+    def _jobs(self) -> Iterator[AssetJob]:
+        kept = self._kept()
+        if self.options.allows(self.summary.failed):
+            for entry, job in batch_jobs(self.api, kept, self.destination, self.options.flavor):
+                if not self.options.allows(self.summary.failed):
+                    self._leave(entry, job.asset_id, job.version, job.path)
+                    continue
+                self.entries[job.asset_id] = entry
+                yield job
+        for entry, asset in kept:
+            path = self.destination.path(self.destination.render(entry, asset))
+            self._leave(entry, asset.id, asset.version, path)
+
+    def _leave(self, entry: Entry, asset_id: str, version: str, path: str) -> None:
+        self.summary.total += 1
+        self.summary.not_begun += 1
+        self.summary.ended_early = True
+        self._note(entry.id, entry, outcome="not_begun", assetId=asset_id, version=version, path=path)
+
+    def _take(self, outcome: Outcome) -> None:
+        job = outcome.job
+        entry = self.entries.pop(job.asset_id, None)
+        columns = {
+            "partnerId": job.partner_id,
+            "assetType": job.asset_type,
+            "assetId": job.asset_id,
+            "version": job.version,
+            "size": outcome.size_bytes if outcome.error is None else job.size_bytes,
+            "checksum": outcome.checksum,
+            "path": job.path,
+            "fileName": job.path.rpartition("/")[2],
+        }
+        if outcome.error is not None:
+            self._fail(job.entry_id, entry, outcome.error, **columns)
+            return
+        if outcome.outcome in {"downloaded", "replaced"}:
+            self.summary.total += 1
+            self.summary.downloaded += 1
+            self.summary.downloaded_bytes += outcome.size_bytes
+        else:
+            self.summary.skip("already_there" if outcome.outcome == "skipped" else outcome.outcome)
+        self._note(job.entry_id, entry, outcome=outcome.outcome, **columns)
+
+    # ------------------------------------------------------------------ what is said about it
+    def _fail(self, entry_id: str, entry: Entry | None, error: Exception, **columns: Any) -> None:
+        code, reason = self.summary.fail(entry_id, error)
+        log.warning("Entry %s: %s", entry_id, reason)
+        self._note(entry_id, entry, outcome="failed", code=code, reason=reason, **columns)
+
+    def _note(self, entry_id: str, entry: Entry | None, **columns: Any) -> None:
+        self.report.add({**entry_columns(entry, entry_id), **columns})
+
+
+def _asset_columns(asset: FlavorAsset) -> dict[str, Any]:
+    return {"assetType": "flavor", "assetId": asset.id, "version": asset.version, "size": asset.size_bytes}
+
+
+def _written(report: Report, lake: Lake, destination: Destination) -> str | None:
+    try:
+        return destination.path(report.write(lake))
+    except SinkError as error:
+        # The files stand and are recorded: a report that is refused must not make a good run a bad one.
+        log.warning("The report can't be written: %s", error)
+        return None
