@@ -24,8 +24,11 @@ from airflow_provider_kaltura.transfer.copy import CopyResult, copy
 from airflow_provider_kaltura.transfer.errors import (
     IncompleteUploadError,
     IntegrityError,
+    RangeIgnoredError,
+    SinkError,
     SinkFullError,
     SourceChangedError,
+    SourceLengthError,
     UploadStateError,
     UploadTakenError,
 )
@@ -124,6 +127,8 @@ class _Transfer:
     is_resumed: bool = False
     is_committed: bool = False
     is_beginning: bool = False
+    is_distrusted: bool = False
+    taken_bytes: int = 0
 
     def __post_init__(self) -> None:
         capabilities = self.run.lake.sink.capabilities
@@ -147,8 +152,7 @@ class _Transfer:
             if not self.is_resumed or self.is_committed:
                 raise
             log.warning("%s was gone on with and can't be proved (%s); it is fetched anew", self.job.path, error)
-        self._discard()
-        self._begin()
+        self._renew()
         return self._finish()
 
     def _go_on(self) -> Fetched | None:
@@ -178,7 +182,7 @@ class _Transfer:
             for index in plan.missing_parts(self.size_bytes, self.part_bytes, done)
         )
         self._require_room(getattr(self.upload, "unreserved_bytes", missing))
-        self.run.take(self.job, missing)
+        self._take(missing)
         held.begun(self.upload)
         log.info(
             "Going on with %s: %d of %d bytes are there", self.job.path, self.size_bytes - missing, self.size_bytes
@@ -201,7 +205,7 @@ class _Transfer:
             held.value = replace(held.value, after_intent=True)
             sweep(sink, held.value)
         self._require_room(self.size_bytes)
-        self.run.take(self.job, self.size_bytes)
+        self._take(self.size_bytes)
         self.is_resumed = False
         if held is not None:
             held.is_shared = False
@@ -213,11 +217,39 @@ class _Transfer:
         if held is not None and self.is_resumable:
             held.begun(self.upload)
 
+    def _take(self, size_bytes: int) -> None:
+        self.run.take(self.job, size_bytes)
+        self.taken_bytes = size_bytes
+
+    def _renew_distrusted(self) -> Upload:
+        """Replace an upload whose parts came from a source that gave wrong answers; the limit counts it once."""
+        if self.run.left_bytes is not None:
+            self.run.left_bytes += self.taken_bytes
+        self._renew()
+        return self._required_upload()
+
+    def _renew(self) -> None:
+        self._forget()
+        self._discard()
+        self._begin()
+        self.is_distrusted = False
+
+    def _forget(self) -> None:
+        """Write down, before anything else, that what was stored is not to be gone on with."""
+        self.is_distrusted = True
+        if self.claim is not None and self.claim.value.state is not None:
+            # Some places can't remove what was stored, and a kill may come before that.
+            self.claim.write(replace(self.claim.value, state=None, after_intent=True, is_committing=False))
+
+    def _stored(self, index: int) -> None:
+        if self.claim is not None:
+            self.claim.stored(index, self._required_upload(), with_state=self.is_resumable)
+
     def _finish(self) -> Fetched:
-        upload, held, job = self._required_upload(), self.claim, self.job
+        held, job = self.claim, self.job
         result = copy(
             self.source,
-            upload,
+            self._required_upload(),
             size_bytes=self.size_bytes,
             part_bytes=self.part_bytes,
             checksum=self.run.options.checksum,
@@ -225,8 +257,10 @@ class _Transfer:
             capabilities=self.run.lake.sink.capabilities,
             max_connections=self.run.options.max_connections,
             limiter=self.run.limiter,
-            stored=None if held is None else lambda index: held.stored(index, upload, with_state=self.is_resumable),
+            stored=self._stored,
+            renew=self._renew_distrusted,
         )
+        upload = self._required_upload()
         if job.confirm is not None:
             job.confirm()
         proof = result.checksum or _combined(upload, self.size_bytes, self.part_bytes)
@@ -278,6 +312,14 @@ class _Transfer:
             self._close()
         elif self._discard() and held is not None and not self._may_have_begun(error):
             held.finish()
+        else:
+            self._forget_quietly()
+
+    def _forget_quietly(self) -> None:
+        try:
+            self._forget()
+        except SinkError:
+            log.warning("The record of %s can't be written", self.job.path, exc_info=True)
 
     def _may_have_begun(self, error: BaseException) -> bool:
         """Tell whether the place may hold an upload that we never got, and that only the record shows to be ours."""
@@ -286,11 +328,11 @@ class _Transfer:
 
     def _is_worth_keeping(self, error: BaseException) -> bool:
         held = self.claim
-        if held is None or not self.is_resumable or held.value.state is None:
+        if held is None or not self.is_resumable or held.value.state is None or self.is_distrusted:
             return False
         if isinstance(error, LimitReachedError):
             return True  # nothing is wrong with what is there
-        if isinstance(error, (IntegrityError, SourceChangedError)):
+        if isinstance(error, (IntegrityError, SourceChangedError, RangeIgnoredError, SourceLengthError)):
             return False
         return not isinstance(error, Exception) or bool(getattr(error, "retryable", False))
 

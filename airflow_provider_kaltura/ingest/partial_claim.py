@@ -7,10 +7,16 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, Partial, is_partial_key, partial_key
+from airflow_provider_kaltura.ingest.partial import (
+    PARTIAL_FOLDER,
+    Partial,
+    handles_of,
+    is_partial_key,
+    partial_key,
+)
+from airflow_provider_kaltura.ingest.partial_read import Found, read_partial
 from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.errors import (
-    ObjectMissingError,
     SinkError,
     TargetExistsError,
     UploadStateError,
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.models import AssetJob
-    from airflow_provider_kaltura.transfer.protocols import Leftover, ObjectStat, Sink, Store, Upload
+    from airflow_provider_kaltura.transfer.protocols import Leftover, ObjectStat, Sink, Upload
 
 log = logging.getLogger(__name__)
 
@@ -34,39 +40,6 @@ TOUCH_SECONDS: Final = 60.0
 # Times of stores are whole seconds, some rounded.
 _CLOCK_GRAIN_SECONDS: Final = 2.0
 _TRIES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A record as it stands; ``partial`` is None where it is damaged or of another format."""
-
-    stat: ObjectStat
-    partial: Partial | None
-
-
-def read_partial(store: Store, name: str) -> Found | None:
-    """
-    Read a record together with its version.
-
-    :param store: Where it stands.
-    :param name: Its key.
-    :returns: None when nothing stands there.
-    """
-    # The version first: a write bound to it then never goes over something newer than what was read.
-    stat = store.stat(name)
-    if stat is None:
-        return None
-    try:
-        partial = Partial.from_json(store.read(name))
-    except ObjectMissingError:
-        return None
-    except ValueError as error:
-        log.warning("The record %s of an earlier try is of no use: %s", name, error)
-        return Found(stat, None)
-    if stat.modified_at_epoch is not None:
-        # The store's clock tells when uploads were begun; that of a worker may have been ahead of it.
-        partial = replace(partial, intended_at_epoch=min(partial.intended_at_epoch, stat.modified_at_epoch))
-    return Found(stat, partial)
 
 
 @dataclass(slots=True)
@@ -97,12 +70,13 @@ class Claim:
     def __post_init__(self) -> None:
         self._written_at = self.clock()
 
-    def write(self, value: Partial, *, durable: bool = True) -> None:
+    def write(self, value: Partial, *, durable: bool = True) -> ObjectStat:
         """
         Write the record, unless somebody else has done so.
 
         :param value: What it shall say.
         :param durable: See :meth:`~airflow_provider_kaltura.transfer.protocols.Store.write`.
+        :returns: What stands there now.
         :raises UploadTakenError: Another try, or a clean-up, has it now.
         """
         value = replace(value, touched_at_epoch=self.clock())
@@ -113,7 +87,7 @@ class Claim:
                 self._require_own(error)
             else:
                 self.value, self.tag, self._written_at, self._parts = value, stat.version_tag, self.clock(), 0
-                return
+                return stat
         raise UploadTakenError("the record of this file never rests", self.value.key)
 
     def begun(self, upload: Upload) -> None:
@@ -124,6 +98,7 @@ class Claim:
         :raises UploadTakenError: See :meth:`write`.
         """
         value = replace(self.value, state=upload.state(), is_committing=False, checksum=None)
+        self._known = frozenset()
         try:
             self.write(value)
         except UploadTakenError:
@@ -176,14 +151,19 @@ class Claim:
     def finish(self) -> None:
         """Remove the record, unless somebody else has it now; what can't be removed is left to a clean-up."""
         try:
-            is_own = not self.is_lost
-            if is_own and self.value.state is not None:
-                found = read_partial(self.lake.store, self.name)
-                is_own = found is not None and (found.partial is None or found.partial.owner == self.value.owner)
-            if is_own:
+            if not self.is_lost and self._is_own():
                 self.lake.store.delete(self.name)
         except SinkError:
             log.warning("The record of %s can't be removed", self.value.key, exc_info=True)
+
+    def _is_own(self) -> bool:
+        """Look at what stands there: the version that we wrote, or another one that bears our token."""
+        stat = self.lake.store.stat(self.name)
+        if stat is None or stat.version_tag == self.tag:
+            return stat is not None
+        # A write of ours whose answer was lost.
+        found = read_partial(self.lake.store, self.name)
+        return found is not None and found.partial is not None and found.partial.owner == self.value.owner
 
     def _write_if_possible(self, upload: Upload | None) -> None:
         try:
@@ -242,20 +222,34 @@ def _claim_once(lake: Lake, name: str, intent: Partial, job: AssetJob, clock: Ca
         if found is None:
             raise
     else:
-        begun_at = stat.modified_at_epoch or intent.intended_at_epoch
-        return Claim(lake, replace(intent, intended_at_epoch=begun_at), name, stat.version_tag, clock)
+        return Claim(lake, _intended_at(intent, stat), name, stat.version_tag, clock)
     earlier = found.partial
     if earlier is None:
+        _remove_traced(lake.sink, job.key, found)
         stat = lake.store.write(name, intent.to_json(), if_version=found.stat.version_tag)
-        return Claim(lake, intent, name, stat.version_tag, clock, is_taken_over=True)
+        return Claim(lake, _intended_at(intent, stat), name, stat.version_tag, clock, is_taken_over=True)
     taken = replace(earlier, owner=intent.owner, touched_at_epoch=clock())
     stat = lake.store.write(name, taken.to_json(), if_version=found.stat.version_tag)
     held = Claim(lake, taken, name, stat.version_tag, clock, is_taken_over=True)
     if not earlier.is_for(job, intent.size_bytes) or earlier.part_bytes != intent.part_bytes:
         discard_recorded(lake.sink, earlier)
-        held.write(intent)
+        held.value = _intended_at(intent, held.write(intent))
         held.is_taken_over = False
     return held
+
+
+def _intended_at(intent: Partial, stat: ObjectStat) -> Partial:
+    """Let the store's clock tell when nothing was begun yet: it also tells when uploads were."""
+    began = stat.modified_at_epoch
+    return intent if began is None else replace(intent, intended_at_epoch=began)
+
+
+def _remove_traced(sink: Sink, key: str, found: Found) -> None:
+    """Remove the upload that a record names which can't be read whole: nothing would lead to it any more."""
+    if sink.capabilities.leaves_unmarked and found.traces.key == key and found.traces.handles:
+        for one in list(sink.leftovers()):
+            if one.is_removable and one.key == key and one.handle in found.traces.handles:
+                sink.remove_leftover(one)
 
 
 def remove_rivals(lake: Lake, job: AssetJob, size_bytes: int, clock: Callable[[], float]) -> None:
@@ -277,7 +271,11 @@ def remove_rivals(lake: Lake, job: AssetJob, size_bytes: int, clock: Callable[[]
             continue
         if not (other.startswith(f"{asset}-") or other.endswith(f"-{digest}")):
             continue
-        found = read_partial(lake.store, stat.key)
+        try:
+            found = read_partial(lake.store, stat.key)
+        except SinkError as error:
+            log.warning("The record %s of an earlier try can't be read: %s", stat.key, error)
+            continue
         if found is not None and found.partial is not None and found.partial.is_rival_of(job, size_bytes):
             remove_recorded(lake, stat.key, found, clock)
 
@@ -304,6 +302,10 @@ def remove_recorded(lake: Lake, name: str, found: Found, clock: Callable[[], flo
             lake.store.delete(name)
     except SinkError as error:
         log.warning("What an earlier try has left of %s can't be removed: %s", name, error)
+        return False
+    except Exception:
+        # One record must not stand in the way of all others.
+        log.warning("What an earlier try has left of %s can't be removed", name, exc_info=True)
         return False
     return True
 
@@ -352,16 +354,27 @@ def unrecorded_uploads(leftovers: Iterator[Leftover], partial: Partial) -> Itera
 
     :param leftovers: What is there.
     :param partial: The record.
-    :yields: Removable ones of its key that bear no mark of ours, begun after it was intended.
+    :yields: Removable ones that bear no mark of ours, see :func:`is_upload_of`.
     """
     for one in leftovers:
-        if (
-            one.is_removable
-            and not one.is_marked
-            and one.key == partial.key
-            and was_begun_after(one, partial.intended_at_epoch)
-        ):
+        if one.is_removable and not one.is_marked and is_upload_of(one, partial):
             yield one
+
+
+def is_upload_of(leftover: Leftover, partial: Partial) -> bool:
+    """
+    Tell whether an upload that bears no mark of ours is that of a record.
+
+    :param leftover: The upload.
+    :param partial: The record.
+    :returns: True when the record names it; where it names none yet, when it was begun for its key after the intent.
+    """
+    if leftover.key != partial.key:
+        return False
+    if partial.state is not None:
+        # Others may upload to the same key: once ours is known by its name, only that is ours.
+        return leftover.handle in handles_of(partial.state)
+    return was_begun_after(leftover, partial.intended_at_epoch)
 
 
 def was_begun_after(leftover: Leftover, intended_at_epoch: float) -> bool:
