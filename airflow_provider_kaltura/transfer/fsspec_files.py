@@ -19,7 +19,7 @@ from airflow_provider_kaltura.transfer.errors import (
     SinkFullError,
     TransferError,
 )
-from airflow_provider_kaltura.transfer.keys import partial_name
+from airflow_provider_kaltura.transfer.keys import aside_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -285,11 +285,12 @@ class FsspecFiles:
 
     def _swap(self, source: str, target: str, size_bytes: int) -> None:
         folder, _, name = target.rpartition("/")
-        aside = f"{folder}/{partial_name(name)}"
+        aside = f"{folder}/{aside_name(name)}"
         try:
             self.rename(target, aside)
             self._move(source, target, size_bytes)
-            # What can't be removed has a temporary name, by which a clean-up finds it.
+            # What can't be removed has a temporary name, by which a clean-up finds it. After a kill before the new
+            # one is in, it is all that is left, and the clean-up keeps it.
             with contextlib.suppress(Exception):
                 self.remove(aside)
         except BaseException:

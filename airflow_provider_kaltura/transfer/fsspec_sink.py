@@ -16,7 +16,7 @@ from airflow_provider_kaltura.transfer.errors import (
 )
 from airflow_provider_kaltura.transfer.fsspec_files import FsspecFiles, failures_named
 from airflow_provider_kaltura.transfer.fsspec_store import FsspecPlace, FsspecStore
-from airflow_provider_kaltura.transfer.keys import is_partial_name, split_key
+from airflow_provider_kaltura.transfer.keys import is_aside_of_none, is_partial_name, split_key
 from airflow_provider_kaltura.transfer.protocols import Capabilities, Leftover
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class FsspecSink:
 
     def leftovers(self) -> Iterator[Leftover]:
         """
-        List temporary files of ours below the root.
+        List temporary files of ours below the root; not what a killed replacement has put aside and never replaced.
 
         :returns: In order of their names; ``key`` is the temporary name, since the final one is not known.
         """
@@ -269,7 +269,7 @@ class FsspecSink:
                 size_bytes=found.size_bytes,
             )
             for key, found in self.store.walk()
-            if found.kind == "file" and is_partial_name(key.rpartition("/")[2])
+            if found.kind == "file" and is_partial_name(key.rpartition("/")[2]) and not self._is_all_that_is_left(key)
         )
 
     def remove_leftover(self, leftover: Leftover) -> None:
@@ -283,8 +283,19 @@ class FsspecSink:
         if not is_partial_name(name):
             raise SinkError("this is no temporary file of ours", leftover.handle)
         split_key(f"{folder}{slash}file")
+        if self._is_all_that_is_left(leftover.handle):
+            raise SinkError("the file that this one was before is missing: it is kept", leftover.handle)
         with failures_named(leftover.handle):
             self.place.files.remove(f"{self.place.base}/{leftover.handle}")
+
+    def _is_all_that_is_left(self, key: str) -> bool:
+        folder, _, name = key.rpartition("/")
+        # Any other name is told by itself, without a look at the folder.
+        if not is_aside_of_none(name, ()):
+            return False
+        with failures_named(key):
+            found = self.place.files.entries(f"{self.place.base}/{folder}".rstrip("/") or "/")
+        return is_aside_of_none(name, (one.name for one in found if one.kind == "file"))
 
     def free_bytes(self) -> int | None:
         """

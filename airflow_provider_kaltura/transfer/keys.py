@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.transfer.errors import InvalidKeyError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: What is under way ends like this, so that listings skip it and clean-up finds it.
 PARTIAL_SUFFIX = ".kaltura-partial"
+_ASIDE = "old"
 _PARTIAL_NAME = re.compile(r"\.[0-9a-f]{16}\.[0-9a-f]{16}(?:\.[0-9a-z-]{1,40})?\.kaltura-partial")
 
 
@@ -57,6 +62,30 @@ def partial_piece_name(upload: str, piece: str) -> str:
     :returns: A name that begins as that of the upload does.
     """
     return f"{upload.removesuffix(PARTIAL_SUFFIX)}.{piece}{PARTIAL_SUFFIX}"
+
+
+def aside_name(name: str) -> str:
+    """
+    Make a temporary name for a finished file that is about to be replaced.
+
+    :param name: Final name, without folders.
+    :returns: A name beside it that nobody else has.
+    """
+    return partial_piece_name(partial_name(name), _ASIDE)
+
+
+def is_aside_of_none(name: str, others: Iterable[str]) -> bool:
+    """
+    Tell whether a name was made by :func:`aside_name` for a file that is not there: then it is the only one left.
+
+    :param name: Name without folders.
+    :param others: The names beside it.
+    :returns: True when nothing may remove it.
+    """
+    if not is_partial_name(name) or not name.endswith(f".{_ASIDE}{PARTIAL_SUFFIX}"):
+        return False
+    digest = name.split(".")[1]
+    return all(partial_name(other).split(".")[1] != digest for other in others)
 
 
 def next_partial_name(name: str) -> str:
