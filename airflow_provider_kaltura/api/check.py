@@ -131,7 +131,8 @@ def _explain(error: KalturaError, runtime: Runtime) -> CheckResult:
     if isinstance(error, ConfigurationError):
         code, message = "CONFIGURATION", str(error)
     elif isinstance(error, TlsError):
-        code, message = "TLS", f"{error} Set the extra 'verify' to a CA bundle that knows it."
+        hint = "" if error.code == "PLAIN_HTTP" else " Set the extra 'verify' to a CA bundle that knows it."
+        code, message = "TLS", f"{error}{hint}"
     elif isinstance(error, KalturaTransportError):
         code, message = error.code or "UNREACHABLE", str(error)
     elif error.code in _UNKNOWN_PARTNER:

@@ -188,6 +188,9 @@ def translate(error: BaseException, where: str) -> KalturaTransportError | None:
     exceptions = _requests().exceptions
     if not isinstance(error, exceptions.RequestException):
         return None
+    if isinstance(error, exceptions.SSLError) and "WRONG_VERSION_NUMBER" in repr(error):
+        text = "the server speaks plain HTTP on this port, not TLS; put http:// before the host if that is meant"
+        return TlsError(f"{where}: {text}.", "PLAIN_HTTP")
     if isinstance(error, exceptions.SSLError):
         return TlsError(f"{where}: no trusted TLS connection ({_cause(error)}).", "TLS")
     for kinds, code, text in (

@@ -162,6 +162,14 @@ def test_a_certificate_that_nobody_signed_is_refused_and_a_known_one_is_taken(ma
         assert ping(make_config(service_url=server.base_url, verify=str(tmp_path / "ca.pem"))) is True
 
 
+def test_a_server_without_tls_is_told_as_such(double, make_config):
+    """No CA bundle helps there."""
+    error = failure(make_config(service_url=double.base_url.replace("http://", "https://")))
+    assert isinstance(error, errors.TlsError)
+    assert (error.code, error.retryable) == ("PLAIN_HTTP", False)
+    assert "put http:// before the host" in str(error)
+
+
 def test_the_connections_own_verify_wins_over_the_environment(make_config, tmp_path, monkeypatch):
     """REQUESTS_CA_BUNDLE counts only where the connection says nothing else."""
     authority, other = trustme.CA(), trustme.CA()
