@@ -66,8 +66,8 @@ def _any(root: Root) -> tuple[FsspecFiles, str]:
         raise _lacking(root.scheme) from error
     except AirflowNotFoundException:
         raise DestinationError(
-            f"there is no Airflow connection {root.conn_id!r}: define it, or name another one, {root.scheme}://conn_id@… "
-            "or storage_conn_id"
+            f"there is no Airflow connection {root.conn_id!r}: define it, or name another one, "
+            f"{root.scheme}://conn_id@… or storage_conn_id"
         ) from None
     except (AirflowException, TransferError):
         raise

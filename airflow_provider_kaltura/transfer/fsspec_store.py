@@ -65,8 +65,10 @@ class FsspecPlace:
         folder, _, name = path.rpartition("/")
         try:
             self.files.make_folder(folder or "/")
-        except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
-            raise SinkError("a file stands where a folder is needed", key) from error
+        except (FileExistsError, NotADirectoryError) as error:
+            raise SinkError(f"a file stands where the folder {folder} is needed", key) from error
+        except FileNotFoundError as error:
+            raise SinkError(f"the folder {folder} can't be made: the server finds none to make it in", key) from error
         self.files.require_inside(self.base or "/", folder or "/")
         found = self.files.look(path)
         if found is not None and found.kind not in {"file", "link"}:

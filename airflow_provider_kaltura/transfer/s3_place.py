@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.transfer.errors import (
     ChecksumMismatchError,
@@ -56,6 +57,7 @@ _MEANINGS: Final[dict[str, tuple[type[SinkError], str]]] = {
     "RequestTimeTooSkewed": (SinkForbiddenError, "this machine's clock differs from the store's by too much"),
     "ExpiredToken": (SinkForbiddenError, "the session of the credentials has expired"),
     "InvalidToken": (SinkForbiddenError, "the session of the credentials is refused"),
+    "InvalidBucketName": (SinkForbiddenError, "this is no name of a bucket; correct the destination"),
     "InvalidStorageClass": (SinkForbiddenError, "the bucket does not take this storage class"),
     "InvalidTag": (SinkForbiddenError, "the store does not take these tags"),
     "MetadataTooLarge": (SinkForbiddenError, "the store does not take so much metadata"),
@@ -83,6 +85,9 @@ class S3Place:
             client.meta.events.register(f"before-sign.s3.{operation}", _lighten, unique_id=f"kaltura-{operation}")
         self.bucket = bucket
         self.prefix = prefix
+        #: The bucket, and where that is, for messages.
+        host = urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
+        self.shown = f"{bucket} at {host}" if host else bucket
 
     def full(self, key: str) -> str:
         """
@@ -112,7 +117,7 @@ class S3Place:
         """
         if key is not None:
             arguments["Key"] = self.full(key)
-        with failures_named(self.bucket, key):
+        with failures_named(self.shown, key, arguments.get("StorageClass")):
             return getattr(self.client, method)(Bucket=self.bucket, **arguments)
 
 
@@ -130,12 +135,13 @@ def _lighten(request: Any, **_: Any) -> None:
 
 
 @contextmanager
-def failures_named(bucket: str, key: str | None) -> Iterator[None]:
+def failures_named(bucket: str, key: str | None, storage_class: str | None = None) -> Iterator[None]:
     """
     Turn what botocore raises into errors of ours.
 
     :param bucket: For messages.
     :param key: For messages.
+    :param storage_class: For messages, where one was asked for.
     :raises TransferError: See :func:`named`.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped] # noqa: PLC0415 - heavy, and an extra
@@ -143,18 +149,19 @@ def failures_named(bucket: str, key: str | None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise named(error.response, bucket, key) from error
+        raise named(error.response, bucket, key, storage_class) from error
     except BotoCoreError as error:
         raise _unanswered(error, bucket, key) from error
 
 
-def named(response: dict[str, Any], bucket: str, key: str | None) -> TransferError:
+def named(response: dict[str, Any], bucket: str, key: str | None, storage_class: str | None = None) -> TransferError:
     """
     Say what an answer of S3 means here. Its message is not repeated: stores put keys and tokens into it.
 
     :param response: What botocore has of the answer.
     :param bucket: For the message.
     :param key: For the message.
+    :param storage_class: For the message, where one was asked for.
     :returns: An error that was not raised yet.
     """
     code, status = str(response.get("Error", {}).get("Code", "")), _status(response)
@@ -167,6 +174,8 @@ def named(response: dict[str, Any], bucket: str, key: str | None) -> TransferErr
         kind, sentence = SinkForbiddenError, "the credentials are refused, or lack a right"
         if code == str(status):
             sentence += " (also for what does not exist, where s3:ListBucket is lacking)"
+    if code == "InvalidStorageClass" and storage_class:
+        sentence = f"the bucket does not take the storage class {storage_class!r:.60}"
     return kind(f"{sentence or 'the store refused'} ({where})", key)
 
 
@@ -214,7 +223,13 @@ def _unanswered(error: Exception, bucket: str, key: str | None) -> SinkError:
         exceptions.TokenRetrievalError,
     )
     if isinstance(error, refused):
-        return SinkForbiddenError(f"there are no credentials for bucket {bucket} ({kind})", key)
+        return SinkForbiddenError(
+            f"there are no credentials for bucket {bucket} ({kind}): give the connection an access key id (login) and "
+            "its secret (password), a profile or a role; without a connection the worker needs its own",
+            key,
+        )
     if isinstance(error, (exceptions.ParamValidationError, exceptions.NoRegionError)):
-        return SinkForbiddenError(f"bucket {bucket} can't be asked like this ({kind}); look at the connection", key)
+        return SinkForbiddenError(
+            f"bucket {bucket} can't be asked like this ({kind}): look at its name, and at the connection's region", key
+        )
     return SinkError(f"no usable answer about bucket {bucket} ({kind})", key)

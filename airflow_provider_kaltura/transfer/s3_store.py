@@ -76,7 +76,7 @@ class S3Store:
     def _read(self, key: str, start: int, stop: int | None) -> bytes:
         wanted = {} if start == 0 and stop is None else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
         answer = self._place.call("get_object", key, **wanted)
-        with failures_named(self._place.bucket, key), answer["Body"] as body:
+        with failures_named(self._place.shown, key), answer["Body"] as body:
             data: bytes = body.read()
         if wanted and answer["ResponseMetadata"]["HTTPStatusCode"] != _PARTIAL_CONTENT:
             return data[start:stop]

@@ -181,7 +181,7 @@ class TestRefusals:
             region_name="us-east-1",
             config=Config(retries={"total_max_attempts": 1}),
         )
-        with pytest.raises(SinkError, match="EndpointConnectionError") as caught:
+        with pytest.raises(SinkError, match=r"at 127\.0\.0\.1:9 \(EndpointConnectionError") as caught:
             S3Sink(client, bucket).store.stat("a")
         assert caught.value.retryable
         assert "a-secret" not in str(caught.value)
@@ -191,6 +191,7 @@ class TestRefusals:
         [
             ("NoSuchBucket", 404, SinkForbiddenError, False),
             ("ExpiredToken", 400, SinkForbiddenError, False),
+            ("InvalidBucketName", 400, SinkForbiddenError, False),
             ("PermanentRedirect", 301, SinkForbiddenError, False),
             ("SlowDown", 503, SinkError, True),
             ("Code with https://user:secret@host/", 400, SinkError, True),
@@ -203,6 +204,15 @@ class TestRefusals:
             sink.store.write("a", b"x")
         assert caught.value.retryable is retryable
         assert "secret" not in str(caught.value)
+
+    def test_a_refused_storage_class_is_named(self, sink, client):
+        """As it was asked for."""
+        client.meta.events.register("before-call.s3", lambda **_: answer("InvalidStorageClass", 400))
+        attributes = ObjectAttributes(options={"storage_class": "COLDEST"})
+        upload = sink.begin("a", size_bytes=1, part_bytes=1, attributes=attributes)
+        upload.put_part(0, b"x")
+        with pytest.raises(SinkForbiddenError, match=r"does not take the storage class 'COLDEST' \(bucket .* at 127"):
+            upload.commit()
 
 
 @pytest.mark.parametrize("text", ["", "plain", "Übung", "=?UTF-8?B?eA==?=", " a", "a ", "🎬" * 200, "a\tb"])

@@ -108,6 +108,12 @@ def on_disk(tmp_path):
     return tmp_path / "lake"
 
 
+def test_a_folder_that_can_not_be_made_is_told_as_such(files):
+    """No file stands in its way: the server's own folders are missing."""
+    with pytest.raises(SinkError, match=r"folder /proc/none/lake can't be made|denies"):
+        FsspecSink(files, "/proc/none/lake").store.write("a", b"x")
+
+
 class FailingFiles(SftpFiles):
     """An SFTP file system whose *at*-th request raises, before or after it is done."""
 
