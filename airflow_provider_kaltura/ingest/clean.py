@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, is_partial_key
-from airflow_provider_kaltura.ingest.partial_claim import Found, read_partial, remove_recorded, was_begun_after
+from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, handles_of, is_partial_key, may_be_for
+from airflow_provider_kaltura.ingest.partial_claim import is_upload_of, remove_recorded
+from airflow_provider_kaltura.ingest.partial_read import Found, read_partial
 from airflow_provider_kaltura.transfer.errors import SinkError
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_kaltura.ingest.lake import Lake
-    from airflow_provider_kaltura.ingest.partial import Partial
-    from airflow_provider_kaltura.transfer.protocols import Leftover
+    from airflow_provider_kaltura.transfer.protocols import Leftover, ObjectStat
 
 log = logging.getLogger(__name__)
 
@@ -113,18 +113,30 @@ def clean(
     job = _Cleaning(lake, now().timestamp() - older_than.total_seconds(), dry_run=dry_run)
     # Uploads first: the record of one that is begun after that is listed, and tells that it is young.
     leftovers = list(lake.sink.leftovers())
-    records = _records(lake)
+    records = _records(lake, job)
     for leftover in leftovers:
         job.look_at(leftover, _record_of(leftover, records))
     for name, found in records.items():
-        job.look_at_record(name, found)
+        try:
+            job.look_at_record(name, found)
+        except Exception:
+            # One record must not stand in the way of all others.
+            log.warning("The record %s can't be dealt with", name, exc_info=True)
+            job.note("failed", _record_item(name, found.stat, found.stat.modified_at_epoch))
     return job.report()
 
 
-def _records(lake: Lake) -> dict[str, Found]:
+def _records(lake: Lake, job: _Cleaning) -> dict[str, Found]:
     records: dict[str, Found] = {}
     for stat in list(lake.store.list(f"{PARTIAL_FOLDER}/")):
-        found = read_partial(lake.store, stat.key) if is_partial_key(stat.key) else None
+        if not is_partial_key(stat.key):
+            continue
+        try:
+            found = read_partial(lake.store, stat.key)
+        except Exception:
+            log.warning("The record %s can't be read", stat.key, exc_info=True)
+            job.note("failed", _record_item(stat.key, stat, stat.modified_at_epoch))
+            continue
         if found is not None:
             records[stat.key] = found
     return records
@@ -132,19 +144,21 @@ def _records(lake: Lake) -> dict[str, Found]:
 
 def _record_of(leftover: Leftover, records: dict[str, Found]) -> str | None:
     """Find the record that names an upload, or that shows that it can only be ours."""
-    owners = [
-        name for name, found in records.items() if found.partial is not None and _belongs(leftover, found.partial)
-    ]
-    return owners[0] if owners else None
+    return next((name for name, found in records.items() if _belongs(leftover, name, found)), None)
 
 
-def _belongs(leftover: Leftover, partial: Partial) -> bool:
-    named = [value for value in (partial.state or {}).values() if isinstance(value, str)]
+def _belongs(leftover: Leftover, name: str, found: Found) -> bool:
+    partial = found.partial
+    if partial is None:
+        named, key = found.traces.handles, found.traces.key
+    else:
+        named, key = handles_of(partial.state), partial.key
     if leftover.is_marked:
         is_named = any(len(value) >= _LEAST_HANDLE and value in leftover.handle for value in named)
-        return is_named or leftover.key == partial.key
-    is_named = leftover.handle in named
-    return leftover.key == partial.key and (is_named or was_begun_after(leftover, partial.intended_at_epoch))
+        return is_named or leftover.key == key
+    if partial is None:
+        return may_be_for(name, leftover.key)
+    return is_upload_of(leftover, partial)
 
 
 @dataclass(slots=True)
@@ -194,12 +208,11 @@ class _Cleaning:
             touched.append(found.partial.touched_at_epoch)
         latest = max((one for one in touched if one is not None), default=None)
         items = [_item(one, latest) for one in uploads]
-        own = CleanItem(
-            kind="record",
-            key=name,
-            size_bytes=found.stat.size_bytes,
-            touched_at=None if latest is None else _time(latest),
-        )
+        own = _record_item(name, found.stat, latest)
+        if found.partial is None and not _is_understood(found, uploads):
+            for item in (*items, own):
+                self.note("kept_foreign", item)
+            return
         if not self.is_old(latest):
             for item in (*items, own):
                 self.note("kept_young", item)
@@ -218,8 +231,10 @@ class _Cleaning:
         try:
             if not self.dry_run:
                 self.lake.sink.remove_leftover(leftover)
-        except SinkError as error:
-            log.warning("An upload of %s can't be removed: %s", leftover.key, error)
+        except Exception as error:
+            # One upload must not stand in the way of all others.
+            is_odd = not isinstance(error, SinkError)
+            log.warning("An upload of %s can't be removed: %s", leftover.key, error, exc_info=is_odd)
             self.note("failed", item)
             return False
         self.note("removed", item)
@@ -248,15 +263,29 @@ class _Cleaning:
         )
 
 
+def _is_understood(found: Found, uploads: list[Leftover]) -> bool:
+    """Tell whether nothing is lost by removing a record that can't be read whole: only it may lead to an upload."""
+    if found.traces.is_foreign:
+        return False
+    return all(one.is_marked or one.handle in found.traces.handles for one in uploads)
+
+
+def _record_item(name: str, stat: ObjectStat, touched_at_epoch: float | None) -> CleanItem:
+    return CleanItem(kind="record", key=name, size_bytes=stat.size_bytes, touched_at=_time(touched_at_epoch))
+
+
 def _item(leftover: Leftover, touched_at_epoch: float | None = None) -> CleanItem:
     touched = leftover.touched_at_epoch if touched_at_epoch is None else touched_at_epoch
     return CleanItem(
         kind=leftover.kind,
         key=leftover.key,
         size_bytes=leftover.size_bytes,
-        touched_at=None if touched is None else _time(touched),
+        touched_at=_time(touched),
     )
 
 
-def _time(epoch: float) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)
+def _time(epoch: float | None) -> datetime | None:
+    try:
+        return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None  # a file may bear any time, that of no calendar too

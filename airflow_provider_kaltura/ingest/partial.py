@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
 from airflow_provider_kaltura.ingest.safe_names import slug
+from airflow_provider_kaltura.transfer.errors import SinkError
+from airflow_provider_kaltura.transfer.keys import split_key
 
 if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
@@ -26,6 +28,9 @@ FORMAT: Final = 1
 PARTIAL_FOLDER: Final = f"{STATE_FOLDER}/partial"
 
 _NAME: Final = re.compile(rf"{PARTIAL_FOLDER}/[A-Za-z0-9_.]+-[A-Za-z0-9_.]+-[0-9a-f]{{16}}\.json")
+_MOST_BYTES: Final = (1 << 63) - 1
+# The end of the year 9999: no calendar goes further.
+_LATEST_EPOCH: Final = 253_402_300_799
 # json gives up on deep nesting with RecursionError.
 _UNREADABLE: Final = (ValueError, RecursionError)
 
@@ -113,6 +118,7 @@ class Partial:
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError("partial state of another format")
         values = {one.name: _typed(found, one.name) for one in fields(cls)}
+        _require_sane(values)
         return cls(**values)
 
     def to_json(self) -> bytes:
@@ -154,6 +160,52 @@ class Partial:
         return same_asset and (self.version, self.size_bytes) != (job.version, size_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """
+    What can still be read in a record that is damaged, or of another format.
+
+    :param is_foreign: It is of a format that this version does not know.
+    :param key: Where its file goes; None where that can't be read.
+    :param handles: Texts in its state; one of them may name an upload.
+    """
+
+    is_foreign: bool = False
+    key: str | None = None
+    handles: frozenset[str] = frozenset()
+
+
+def traces(data: bytes) -> Traces:
+    """
+    Read what a record that can't be gone on with still tells.
+
+    :param data: The object's bytes.
+    :returns: Nothing in it where it is no JSON.
+    """
+    try:
+        found = json.loads(data)
+    except _UNREADABLE:
+        return Traces()
+    if not isinstance(found, dict):
+        return Traces()
+    key, state, version = found.get("key"), found.get("state"), found.get("format")
+    return Traces(
+        is_foreign=isinstance(version, int) and version > FORMAT,
+        key=key if isinstance(key, str) else None,
+        handles=handles_of(state if isinstance(state, dict) else None),
+    )
+
+
+def handles_of(state: JsonObject | None) -> frozenset[str]:
+    """
+    Give the texts in recorded state.
+
+    :param state: Of a sink; nobody else knows its fields.
+    :returns: Its values that are texts; the upload's own name is among them.
+    """
+    return frozenset(value for value in (state or {}).values() if isinstance(value, str))
+
+
 def partial_key(job: AssetJob) -> str:
     """
     Name the record of a job.
@@ -163,8 +215,18 @@ def partial_key(job: AssetJob) -> str:
     :param job: The job.
     :returns: A key in :data:`PARTIAL_FOLDER`.
     """
-    digest = hashlib.blake2b(job.key.encode(), digest_size=8).hexdigest()
-    return f"{PARTIAL_FOLDER}/{slug(job.asset_id, 80)}-{slug(job.version, 40)}-{digest}.json"
+    return f"{PARTIAL_FOLDER}/{slug(job.asset_id, 80)}-{slug(job.version, 40)}-{_digest(job.key)}.json"
+
+
+def may_be_for(name: str, key: str) -> bool:
+    """
+    Tell whether a record may be that of a place, by its name alone.
+
+    :param name: Key of the record.
+    :param key: The place.
+    :returns: True when its name has the hash of the place.
+    """
+    return name.endswith(f"-{_digest(key)}.json")
 
 
 def is_partial_key(key: str) -> bool:
@@ -204,6 +266,10 @@ def is_recorded(job: AssetJob, size_bytes: int, capabilities: Capabilities, opti
     return is_unmarked or is_resumable(job, size_bytes, capabilities, options)
 
 
+def _digest(key: str) -> str:
+    return hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
 def _updated_at(job: AssetJob) -> str | None:
     return None if job.source_updated_at is None else job.source_updated_at.astimezone(UTC).isoformat()
 
@@ -234,3 +300,17 @@ def _typed(found: dict[str, Any], name: str) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ValueError(f"partial state whose {name} can't be read")
     return value
+
+
+def _require_sane(values: dict[str, Any]) -> None:
+    """Refuse what no later step could compute with, encode, or look for: it would stop every clean-up for good."""
+    try:
+        split_key(values["key"])
+        json.dumps(values, ensure_ascii=False).encode()
+    except (SinkError, UnicodeEncodeError) as error:
+        raise ValueError("partial state with a text that can't be a name") from error
+    if not 0 <= values["size_bytes"] <= _MOST_BYTES or values["part_bytes"] < 1:
+        raise ValueError("partial state whose size_bytes or part_bytes no file has")
+    # NaN and infinity are neither below nor above: only the comparison in this form refuses them.
+    if not all(0 <= values[name] <= _LATEST_EPOCH for name in ("intended_at_epoch", "touched_at_epoch")):
+        raise ValueError("partial state whose touched_at_epoch or intended_at_epoch is no time")

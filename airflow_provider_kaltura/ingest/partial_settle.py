@@ -7,17 +7,31 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_kaltura.ingest.fetch import Fetched
+from airflow_provider_kaltura.ingest.fetch import proved
 from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, is_partial_key, is_recorded, partial_key
-from airflow_provider_kaltura.ingest.partial_claim import Claim, discard_recorded, read_partial
-from airflow_provider_kaltura.ingest.standing import has_bytes, sha256_of_proved
+from airflow_provider_kaltura.ingest.partial_claim import Claim, discard_recorded
+from airflow_provider_kaltura.ingest.partial_read import read_partial
 
 if TYPE_CHECKING:
+    from airflow_provider_kaltura.ingest.fetch import Fetched
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
     from airflow_provider_kaltura.transfer.protocols import ObjectStat
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """
+    What the record of an earlier try says about a file that stands.
+
+    ``is_in_doubt`` when that try had not got so far, or the file's bytes are not those that it proved: what the file
+    says about itself is then not to be believed.
+    """
+
+    fetched: Fetched | None = None
+    is_in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -49,29 +63,26 @@ class Unsettled:
             self._names = frozenset(stat.key for stat in stats if is_partial_key(stat.key))
         return partial_key(job) in self._names
 
-    def settle(self, job: AssetJob, size_bytes: int, stat: ObjectStat) -> Fetched | None:
+    def settle(self, job: AssetJob, size_bytes: int, stat: ObjectStat) -> Settled:
         """
         Prove that what stands is what an earlier try had proved and was about to commit.
 
         :param job: The job.
         :param size_bytes: Its length.
         :param stat: What stands.
-        :returns: The file as that try would have told it, with nothing fetched; None when it is not proved.
+        :returns: The file as that try would have told it, with nothing fetched, if it is proved.
         :raises SinkError: The place can't be read.
         """
         name = partial_key(job)
         found = read_partial(self.lake.store, name)
-        if found is None or found.partial is None:
-            return None
-        record = found.partial
-        if not record.is_committing or not record.is_for(job, size_bytes):
-            return None
-        if not has_bytes(self.lake.store, stat, size_bytes, record.checksum):
-            return None
+        record = None if found is None else found.partial
+        if found is None or record is None or not record.is_for(job, size_bytes):
+            return Settled()
+        held = Claim(self.lake, record, name, found.stat.version_tag, time.time)
+        fetched = proved(held, stat, self.options.checksum)
+        if fetched is None:
+            # Without a checksum nothing could have been proved, so that nothing speaks against the file.
+            return Settled(is_in_doubt=not record.is_committing or record.checksum is not None)
         log.info("%s stands as an earlier try has proved it", job.path)
         discard_recorded(self.lake.sink, record)
-        held = Claim(self.lake, record, name, found.stat.version_tag, time.time)
-        checksum = record.checksum
-        if self.options.checksum == "sha256" and not (checksum or "").startswith("sha256:"):
-            checksum = sha256_of_proved(self.lake.store, stat, checksum)
-        return Fetched(size_bytes=size_bytes, checksum=checksum, stat=stat, claim=held)
+        return Settled(fetched)

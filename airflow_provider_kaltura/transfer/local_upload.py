@@ -80,6 +80,7 @@ class LocalUpload:
         self._idle = threading.Condition()
         self._writers = 0
         self._file: int | None = None
+        self._is_reserved = True
         self._temporary = partial_name(split_key(key)[-1]) if state is None else earlier_name(state, self._plan(), key)
         # Until a part is put or the state is asked for, nobody could go on with the file.
         self._is_own = state is None
@@ -242,17 +243,20 @@ class LocalUpload:
                 self._file = os.open(self._temporary, _AGAIN, dir_fd=folder)
         except ObjectMissingError as error:
             raise UploadStateError("the recorded temporary file is gone", self._key) from error
-        with failures_named(self._key):
-            if os.fstat(self._file).st_size != self._size_bytes:
-                reserve(self._file, self._size_bytes)
-            self._recorded = recorded_parts(state, self._key)
+        self._recorded = recorded_parts(state, self._key)
+        self._is_reserved = False
 
     def _prove_recorded(self) -> None:
-        """Read the parts of an earlier try back; not before somebody wants to know, since a discard does not."""
+        """Read the parts of an earlier try back, and take their space, once somebody asks; a discard does not."""
         recorded, self._recorded = self._recorded, {}
         descriptor = self._file
         if descriptor is None:
             return
+        if not self._is_reserved:
+            with failures_named(self._key):
+                if os.fstat(descriptor).st_size != self._size_bytes:
+                    reserve(descriptor, self._size_bytes)
+            self._is_reserved = True
         for index, value in recorded.items():
             place = plan.part_range(index, self._size_bytes, self._part_bytes)
             with failures_named(self._key):

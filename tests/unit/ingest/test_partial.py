@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from airflow_provider_kaltura.ingest.partial import (
     PARTIAL_FOLDER,
     Partial,
+    Traces,
     is_partial_key,
     is_recorded,
     is_resumable,
     partial_key,
+    traces,
 )
 from airflow_provider_kaltura.transfer.keys import split_key
 from airflow_provider_kaltura.transfer.protocols import Capabilities
@@ -82,6 +85,39 @@ def test_record_with_a_wrong_field_is_refused(name, value):
     found = json.loads(partial_of().to_json())
     with pytest.raises(ValueError, match=name):
         Partial.from_json(json.dumps({**found, name: value}).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size_bytes", -1),
+        ("size_bytes", 1 << 63),
+        ("part_bytes", 0),
+        *[(name, value) for name in ("touched_at_epoch", "intended_at_epoch") for value in (-1, 1e300, 10**400)],
+        ("touched_at_epoch", math.inf),
+        ("touched_at_epoch", math.nan),
+        ("key", "../../etc/x"),
+        ("key", "a\ud800"),
+        ("entry_id", "a\ud800"),
+    ],
+)
+def test_record_that_no_step_could_work_with_is_damaged(name, value):
+    """A time of no calendar, a length of no file and a name of no place would stop every clean-up for good."""
+    found = json.loads(partial_of().to_json())
+    with pytest.raises(ValueError, match="partial state"):
+        Partial.from_json(json.dumps({**found, name: value}).encode())
+
+
+@pytest.mark.parametrize("data", [b"{", b"[1]", b"{}", b'{"key":5,"state":[]}'])
+def test_record_that_tells_nothing_has_no_traces(data):
+    """Whatever it is, nothing in it is believed."""
+    assert traces(data) == Traces()
+
+
+def test_traces_of_a_newer_record_are_read():
+    """Its key and its upload's name are what a clean-up needs."""
+    data = json.dumps({"format": 2, "key": "a.mp4", "state": {"upload_id": "u", "count": 5}}).encode()
+    assert traces(data) == Traces(is_foreign=True, key="a.mp4", handles=frozenset({"u"}))
 
 
 @pytest.mark.parametrize(
