@@ -148,7 +148,8 @@ class Manifest:
         by_file: dict[str | None, _Kept] = {}
         for one in kept:
             known = by_file.setdefault(one[-1].version_tag, one)[-1]
-            if known.outcome == "adopted" != one[-1].outcome and known.version_tag is not None:
+            is_fetched = one[-1].outcome not in {"adopted", DELETED}
+            if known.outcome == "adopted" and is_fetched and known.version_tag is not None:
                 by_file[known.version_tag] = one
         self._standing[row.path] = list(by_file.values())[:_ROWS_OF_A_PATH]
 

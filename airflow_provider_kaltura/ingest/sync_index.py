@@ -35,6 +35,7 @@ _COLUMNS: Final = tuple(field.name for field in fields(ManifestRow))
 # dataclasses.astuple copies every value deeply.
 _VALUES: Final = operator.attrgetter(*_COLUMNS)
 _TIMES: Final = ("observed_at", "source_updated_at")
+_FETCHED: Final = STANDING - {"adopted"}
 _OF_FILES: Final = STANDING | {DELETED, MARKED}
 _NEWEST_FIRST: Final = "ORDER BY observed_at DESC, file DESC, line DESC"
 _KNOWN_AT_ONCE: Final = 2_000
@@ -100,9 +101,12 @@ class LakeIndex:
         """
         found = [row for row in self._rows_of(path) if row.outcome != MARKED]
         own = [row for row in found if version_tag is not None and row.version_tag == version_tag]
-        fetched = [row for row in own if own[0].outcome == "adopted" != row.outcome]
-        newest = (fetched or own or found)[:1]
-        return next((row for row in newest if row.outcome != DELETED), None)
+        newest = next(iter(own or found), None)
+        if newest is not None and newest.outcome == "adopted" and newest.version_tag is not None:
+            # Whoever fetched a file knows better than whoever adopted it.
+            same = (row for row in found if row.version_tag == newest.version_tag)
+            newest = next((row for row in same if row.outcome in _FETCHED), newest)
+        return None if newest is None or newest.outcome == DELETED else newest
 
     def is_marked(self, path: str) -> bool:
         """
