@@ -18,10 +18,10 @@ from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM
 from airflow_provider_kaltura.ingest.partial import is_recorded, is_resumable
 from airflow_provider_kaltura.ingest.partial_claim import claim, remove_rivals, sweep
 from airflow_provider_kaltura.ingest.standing import has_bytes, sha256_of_proved
-from airflow_provider_kaltura.transfer import checksum as checksums
 from airflow_provider_kaltura.transfer import plan
-from airflow_provider_kaltura.transfer.copy import CopyResult, copy
+from airflow_provider_kaltura.transfer.copy import CopyResult, combined, copy
 from airflow_provider_kaltura.transfer.errors import (
+    ChecksumMismatchError,
     IncompleteUploadError,
     IntegrityError,
     RangeIgnoredError,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_kaltura.ingest.lake import Lake
-    from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
+    from airflow_provider_kaltura.ingest.models import AssetJob, ChecksumName, RunOptions
     from airflow_provider_kaltura.ingest.partial_claim import Claim
     from airflow_provider_kaltura.transfer.copy import Progress
     from airflow_provider_kaltura.transfer.protocols import ObjectAttributes, ObjectStat, Source, Upload
@@ -193,10 +193,9 @@ class _Transfer:
         if not held.value.is_committing:
             return None
         stat = self.run.lake.store.stat(self.job.key)
-        if stat is None or not has_bytes(self.run.lake.store, stat, held.value.size_bytes, held.value.checksum):
-            return None
-        self.is_committed = True
-        return Fetched(size_bytes=self.size_bytes, checksum=held.value.checksum, stat=stat, claim=held)
+        found = None if stat is None else proved(held, stat, self.run.options.checksum)
+        self.is_committed = found is not None
+        return found
 
     def _begin(self) -> None:
         held, sink = self.claim, self.run.lake.sink
@@ -263,7 +262,7 @@ class _Transfer:
         upload = self._required_upload()
         if job.confirm is not None:
             job.confirm()
-        proof = result.checksum or _combined(upload, self.size_bytes, self.part_bytes)
+        proof = result.checksum or combined(upload, self.size_bytes, self.part_bytes)
         if held is not None and self.is_resumable:
             held.committing(proof)
         kept = {METADATA_CHECKSUM: result.checksum} if result.checksum else {}
@@ -366,13 +365,24 @@ class _Transfer:
             raise SinkFullError(f"{needed_bytes} bytes are needed, and {free} are free", self.job.key)
 
 
-def _combined(upload: Upload, size_bytes: int, part_bytes: int) -> str | None:
-    """Combine the checksums of the parts, where all are known."""
-    values = upload.part_checksums()
-    count = plan.part_count(size_bytes, part_bytes)
-    if any(index not in values for index in range(count)):
+def proved(held: Claim, stat: ObjectStat, checksum: ChecksumName) -> Fetched | None:
+    """
+    Prove that a file is the one that the record of its try was about to commit.
+
+    :param held: The record.
+    :param stat: What stands.
+    :param checksum: Which checksum is wanted.
+    :returns: The file, with nothing fetched; None when it is not proved.
+    :raises SinkError: The place can't be read.
+    """
+    record, store = held.value, held.lake.store
+    if not record.is_committing or not has_bytes(store, stat, record.size_bytes, record.checksum):
         return None
-    sizes = (plan.part_range(index, size_bytes, part_bytes).size_bytes for index in range(count))
-    return checksums.format_crc64nvme(
-        checksums.combine_crc64nvme((values[index], size) for index, size in enumerate(sizes))
-    )
+    found = record.checksum
+    if checksum == "sha256" and not (found or "").startswith("sha256:"):
+        try:
+            found = sha256_of_proved(store, stat, found)
+        except ChecksumMismatchError as error:
+            log.warning("%s is not what was put there: %s", stat.key, error)
+            return None
+    return Fetched(size_bytes=record.size_bytes, checksum=found, stat=stat, claim=held)

@@ -19,7 +19,7 @@ from airflow_provider_kaltura.ingest.fetch import Fetcher
 from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
 from airflow_provider_kaltura.ingest.manifest_row import describes
 from airflow_provider_kaltura.ingest.models import Outcome
-from airflow_provider_kaltura.ingest.partial_settle import Unsettled
+from airflow_provider_kaltura.ingest.partial_settle import Settled, Unsettled
 from airflow_provider_kaltura.ingest.standing import Recorded, by_metadata, decide, has_recorded_bytes, is_ours
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
 
@@ -194,10 +194,10 @@ class _Run:
             wanted = job.size_bytes
         stat = self.lake.store.stat(job.key)
         unsettled = stat is not None and self.unsettled.has(job, wanted)
-        settled = self.unsettled.settle(job, wanted, stat) if stat is not None and unsettled else None
-        if settled is not None:
-            return self._landed(job, settled, "downloaded", started)
-        recorded = self._recorded(job, stat, wanted)
+        settled = self.unsettled.settle(job, wanted, stat) if stat is not None and unsettled else Settled()
+        if settled.fetched is not None:
+            return self._landed(job, settled.fetched, "downloaded", started)
+        recorded = self._recorded(job, stat, wanted, is_in_doubt=settled.is_in_doubt)
         standing = None if stat is None else stat.size_bytes
         incomplete = (
             unsettled
@@ -205,6 +205,8 @@ class _Run:
             or (self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key)))
         )
         decision = decide(self.options.if_exists, standing, recorded, wanted, is_record_incomplete=incomplete)
+        if decision == "refuse" and recorded is not None:
+            decision = "skip"
         if decision == "refuse":
             raise TargetExistsError("something stands there already, and if_exists is 'fail'", job.key)
         if stat is None or decision == "fetch":
@@ -228,11 +230,15 @@ class _Run:
             landed = replace(outcome, outcome="downloaded", verified=verified, version_tag=stat.version_tag)
             self._record(landed)
 
-    def _recorded(self, job: AssetJob, stat: ObjectStat | None, wanted_bytes: int) -> Recorded | None:
-        if stat is None or self.options.if_exists != "skip":
+    def _recorded(
+        self, job: AssetJob, stat: ObjectStat | None, wanted_bytes: int, *, is_in_doubt: bool
+    ) -> Recorded | None:
+        if stat is None:
             return None
+        if self.options.if_exists != "skip":
+            return self._of_earlier_try(job, stat, wanted_bytes) if not is_in_doubt else None
         if is_ours(stat):
-            return by_metadata(job, stat)
+            return None if is_in_doubt else by_metadata(job, stat)
         row = self._read_manifest().standing(job.key, stat.version_tag)
         if row is None:
             return None
@@ -247,6 +253,14 @@ class _Run:
             checksum=row.checksum,
             verified="full" if row.verified == "full" else "length",
         )
+
+    def _of_earlier_try(self, job: AssetJob, stat: ObjectStat, wanted_bytes: int) -> Recorded | None:
+        """Know the file again that an earlier try of this task had committed before it was killed."""
+        if self.options.if_exists != "fail" or self.options.try_number < _SECOND_TRY or not is_ours(stat):
+            return None
+        found = by_metadata(job, stat)
+        is_wanted = found.is_same_asset and bool(job.version) and stat.size_bytes == wanted_bytes
+        return found if is_wanted else None
 
     def _is_proved(self, row: ManifestRow, stat: ObjectStat, job: AssetJob) -> bool:
         if not has_recorded_bytes(self.lake.store, stat, row):

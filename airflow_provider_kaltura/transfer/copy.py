@@ -30,7 +30,7 @@ READ_BYTES = 1024 * 1024
 #: Less than this is fetched in order, over one connection: the threads would cost more than they bring.
 PIPELINE_BYTES = 16 * 1024 * 1024
 
-__all__ = ["PIPELINE_BYTES", "READ_BYTES", "CopyResult", "Progress", "RetryPolicy", "copy"]
+__all__ = ["PIPELINE_BYTES", "READ_BYTES", "CopyResult", "Progress", "RetryPolicy", "combined", "copy"]
 
 
 class _Hash(Protocol):
@@ -314,11 +314,23 @@ def _checksum(name: ChecksumName, job: _Copy) -> str | None:
         return f"sha256:{job.sha.hexdigest()}" if job.sha is not None else None
     if name == "none":
         return None
-    values = job.upload.part_checksums()
-    count = plan.part_count(job.size_bytes, job.part_bytes)
+    return combined(job.upload, job.size_bytes, job.part_bytes)
+
+
+def combined(upload: Upload, size_bytes: int, part_bytes: int) -> str | None:
+    """
+    Combine the checksums of the parts of an upload.
+
+    :param upload: The upload.
+    :param size_bytes: Length of the whole.
+    :param part_bytes: Length of a part.
+    :returns: The CRC-64/NVME of the whole; None unless all are known.
+    """
+    values = upload.part_checksums()
+    count = plan.part_count(size_bytes, part_bytes)
     if any(index not in values for index in range(count)):
         return None
-    sizes = (plan.part_range(index, job.size_bytes, job.part_bytes).size_bytes for index in range(count))
+    sizes = (plan.part_range(index, size_bytes, part_bytes).size_bytes for index in range(count))
     whole = checksums.combine_crc64nvme((values[index], size) for index, size in enumerate(sizes))
     return checksums.format_crc64nvme(whole)
 

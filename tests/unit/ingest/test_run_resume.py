@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.partial_claim import TOUCH_SECONDS, claim
 from airflow_provider_kaltura.transfer import plan
@@ -14,17 +13,14 @@ from airflow_provider_kaltura.transfer.errors import (
     RedirectRefusedError,
     SinkError,
     SourceChangedError,
-    TargetExistsError,
     UploadTakenError,
 )
 from tests.fakes import ManualClock
-from tests.unit.ingest.fakes import BytesSource, job, raising, recorded_outcomes
+from tests.unit.ingest.fakes import BytesSource, job, raising
 from tests.unit.ingest.partials import (
     DATA,
     MIB,
     PART,
-    RESUMING,
-    Place,
     assert_done,
     break_off,
     breaking_at,
@@ -201,66 +197,6 @@ def test_kill_around_begin_is_begun_anew(point):
     assert records(lake) == []
 
 
-def killed_after_commit(lake, options=RESUMING, **more):
-    """A try that ends between the commit and whatever comes after it."""
-    lake.sink.at = lambda name: raising(KeyboardInterrupt())() if name == "after commit" else None
-    with pytest.raises(KeyboardInterrupt):
-        fetch(lake, options=options, **more)
-    lake.sink.at = lambda _name: None
-
-
-@pytest.mark.parametrize("checksum", ["crc64nvme", "sha256", "none"])
-def test_file_whose_try_was_killed_after_the_commit_is_proved_and_recorded(checksum):
-    """Nothing is fetched, nothing adopted by its length: the outcome is that of the try that died."""
-    lake, options = lake_of(), RunOptions(resume_above_bytes=1, checksum=checksum)
-    killed_after_commit(lake, options)
-    assert record(lake).is_committing
-    outcome = fetch(lake, options=options, source=BytesSource(DATA, error=AssertionError()))
-    assert (outcome.outcome, outcome.verified, outcome.fetched_bytes) == ("downloaded", "full", 0)
-    assert outcome.checksum == checksum_of(DATA, checksum)
-    assert recorded_outcomes(lake) == ["downloaded"]
-    assert_done(lake)
-
-
-def test_own_file_is_no_obstacle_where_nothing_may_be_replaced():
-    """With ``fail`` the retry of a try that had committed ends well, and the next run is refused."""
-    lake, options = lake_of(), RunOptions(resume_above_bytes=1, if_exists="fail")
-    killed_after_commit(lake, options)
-    assert fetch(lake, options=options).outcome == "downloaded"
-    with pytest.raises(TargetExistsError):
-        fetch(lake, options=options)
-    assert_done(lake)
-
-
-def test_file_that_is_not_what_was_proved_is_fetched():
-    """Other bytes of the same length under the name are neither settled nor adopted."""
-    lake = lake_of()
-    killed_after_commit(lake)
-    lake.store.write("a.mp4", bytes(len(DATA)))
-    assert fetch(lake).outcome == "replaced"
-    assert_done(lake)
-
-
-def test_unrecorded_file_beside_a_record_is_not_adopted():
-    """A record says that more is known than the manifest has."""
-    lake = lake_of()
-    break_off(lake)
-    lake.store.write("a.mp4", bytes(len(DATA)))
-    assert fetch(lake).outcome == "replaced"
-    assert_done(lake)
-
-
-def test_commit_that_happened_while_it_was_taken_over_is_found():
-    """The earlier try's upload is gone since it was committed: the later one says so instead of fetching."""
-    lake = lake_of()
-    killed_after_commit(lake)
-    stat, hidden = lake.store.stat, ["a.mp4"]
-    lake.store.stat = lambda key: hidden.clear() if key in hidden else stat(key)
-    outcome = fetch(lake, source=BytesSource(DATA, error=AssertionError()))
-    assert (outcome.outcome, outcome.fetched_bytes) == ("downloaded", 0)
-    assert_done(lake)
-
-
 def test_sha256_of_a_resumed_file_is_that_of_its_bytes():
     """The parts' CRC proves the file; the checksum asked for is read from where it stands."""
     lake, options = lake_of(), RunOptions(resume_above_bytes=1, checksum="sha256")
@@ -268,20 +204,6 @@ def test_sha256_of_a_resumed_file_is_that_of_its_bytes():
     outcome = fetch(lake, options=options)
     assert outcome.fetched_bytes < len(DATA)
     assert outcome.checksum == checksum_of(DATA, "sha256")
-    assert_done(lake)
-
-
-def test_file_read_back_wrong_is_kept_as_unproved():
-    """It is no success; the record stays, so that the next try proves the file instead of believing it."""
-    lake, options = lake_of(), RunOptions(resume_above_bytes=1, checksum="sha256")
-    break_off(lake, options=options)
-    read = lake.store.read
-    lake.store.read = lambda key, *more: bytes(len(read(key, *more))) if key == "a.mp4" else read(key, *more)
-    with pytest.raises(ChecksumMismatchError):
-        fetch(lake, options=options)
-    lake.store.read = read
-    assert record(lake).is_committing
-    assert fetch(lake, options=options, source=BytesSource(DATA, error=AssertionError())).fetched_bytes == 0
     assert_done(lake)
 
 
@@ -454,29 +376,6 @@ def test_intent_alone_is_written_where_a_kill_would_leave_something_unmarked():
     break_off(lake, options=options, wanted=film(version="3"))
     assert records(lake) == []
     assert lake.store._partials == {}
-
-
-def test_metadata_gets_its_row_in_a_later_try():
-    """A kill may have come between an object and its row; a task's retry writes it once."""
-    lake = lake_of(MemoryWithMetadata())
-    fetch(lake, options=RunOptions())
-    for stat in list(lake.store.list("_kaltura/")):
-        lake.store.delete(stat.key)
-    assert fetch(lake, options=RunOptions()).outcome == "skipped"
-    assert list(rows(lake.store)) == []
-    for _ in range(2):
-        assert fetch(lake, options=RunOptions(try_number=2)).outcome == "skipped"
-    (row,) = rows(lake.store)
-    assert (row.outcome, row.checksum, row.verified) == ("downloaded", checksum_of(DATA), "full")
-    assert row.version_tag == lake.store.stat("a.mp4").version_tag
-
-
-class MemoryWithMetadata(Place):
-    """A place that keeps metadata."""
-
-    def begin(self, key, **more):
-        """Begin with all attributes."""
-        return super(Place, self).begin(key, **more)
 
 
 def test_every_break_ends_with_the_right_bytes():
