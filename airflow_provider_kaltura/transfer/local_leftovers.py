@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError, UploadStateError, UploadTakenError
 from airflow_provider_kaltura.transfer.keys import is_partial_name, next_partial_name, partial_name, split_key
+from airflow_provider_kaltura.transfer.local_locks import FILE_SECONDS, LockHeldError, acquire
 from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named
 from airflow_provider_kaltura.transfer.local_store import exclusive, remove
 from airflow_provider_kaltura.transfer.plan import part_count
@@ -20,8 +23,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.transfer.protocols import JsonObject
 
+log = logging.getLogger(__name__)
+
 #: How many tries in a row may be killed between taking a file over and writing that down.
 _UNRECORDED_TRIES: Final = 16
+# A pipe must not make anybody wait for its other end.
+_AGAIN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def reserve(descriptor: int, size_bytes: int) -> None:
@@ -89,21 +96,23 @@ def take_over(folder: int, recorded: str) -> str:
     :param recorded: Name it had when its state was recorded.
     :returns: Name it has now.
     :raises FileNotFoundError: It is gone.
+    :raises UploadStateError: It is no file any more, or somebody writes to it and does not end.
     """
     name = recorded
     for _ in range(_UNRECORDED_TRIES):
         following = next_partial_name(name)
         try:
-            descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            descriptor = _open_partial(folder, name)
         except FileNotFoundError:
             name = following
             continue
         try:
-            lock(descriptor, alone=True)
             # Under the folder's lock, so that nobody commits the file between looking at its name and giving it away.
             with exclusive(folder):
                 _require_only_name(folder, name, descriptor)
                 os.rename(name, following, src_dir_fd=folder, dst_dir_fd=folder)
+            # Nobody begins to write under the old name any more; who is writing ends its part.
+            _wait_for_writers(folder, following, descriptor)
         except FileNotFoundError:
             name = following
         else:
@@ -111,6 +120,29 @@ def take_over(folder: int, recorded: str) -> str:
         finally:
             os.close(descriptor)
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _open_partial(folder: int, name: str) -> int:
+    """Open a temporary file; what is no file any more can't be gone on with, and is not waited for."""
+    try:
+        descriptor = os.open(name, _AGAIN, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO}:
+            raise UploadStateError(f"the recorded temporary file is none: {error.strerror}") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UploadStateError("the recorded temporary file is a pipe, device or socket")
+    return descriptor
+
+
+def _wait_for_writers(folder: int, name: str, descriptor: int) -> None:
+    """Wait until nobody writes to a file; one that is frozen may go on at any time, so that its file is given up."""
+    try:
+        lock(descriptor, alone=True)
+    except UploadTakenError as error:
+        remove(folder, name)
+        raise UploadStateError("somebody who gives no sign of life is writing to the recorded file") from error
 
 
 def _require_only_name(folder: int, name: str, descriptor: int) -> None:
@@ -127,19 +159,12 @@ def lock(descriptor: int, *, alone: bool) -> None:
 
     :param descriptor: Of the file; closing it gives the lock up.
     :param alone: For taking over.
+    :raises UploadTakenError: Somebody else has held it for too long.
     """
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-
-
-def unlock(descriptor: int) -> None:
-    """
-    Give the lock up.
-
-    :param descriptor: Of the file.
-    """
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    try:
+        acquire(descriptor, alone=alone, seconds=FILE_SECONDS)
+    except LockHeldError as error:
+        raise UploadTakenError("somebody else holds the temporary file") from error
 
 
 def require_own(folder: int, temporary: str, descriptor: int, key: str) -> None:
@@ -165,12 +190,16 @@ def find_leftovers(root: LocalRoot) -> Iterator[Leftover]:
     List temporary files of ours.
 
     :param root: Below which to look; symbolic links are not followed.
-    :yields: One for each; ``handle`` is its path below the root.
+    :yields: One for each; ``handle`` is its path below the root. A folder that may not be read is left out with a
+        warning, unless it is the root, or our own.
     :raises SinkError: A folder can't be read.
     """
 
     def refuse(error: OSError) -> None:
-        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        if isinstance(error, PermissionError) and error.filename not in {base, os.path.join(base, "_kaltura")}:  # noqa: PTH118 - os.walk gives texts
+            # "lost+found", or somebody's own: we have never written there.
+            log.warning("The folder %s can't be read, and is left out: %s", error.filename, error.strerror)
+        elif not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise SinkError(f"the disk refused a listing: {error.strerror}") from error
 
     base = str(root.path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat as modes
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError, TargetExistsError
 from airflow_provider_kaltura.transfer.keys import is_partial_name, partial_name
+from airflow_provider_kaltura.transfer.local_locks import FOLDER_SECONDS, LockHeldError, acquire, release
 from airflow_provider_kaltura.transfer.local_paths import (
     LocalRoot,
     failures_named,
@@ -97,12 +97,7 @@ class LocalStore:
         with self.root.folder_of(key, create=True) as (folder, name), failures_named(key):
             temporary = partial_name(name)
             try:
-                descriptor = os.open(temporary, _NEW, 0o666, dir_fd=folder)
-                with os.fdopen(descriptor, "wb", buffering=0) as file:
-                    write_all(descriptor, data, 0)
-                    if durable:
-                        os.fsync(file.fileno())
-                    found = os.fstat(file.fileno())
+                found = _write_new(folder, temporary, data, durable=durable)
                 with exclusive(folder) as is_locked:
                     if if_version is not None:
                         _require_version(folder, name, key, if_version, is_locked=is_locked)
@@ -151,6 +146,20 @@ class LocalStore:
                 yield descriptor
             finally:
                 os.close(descriptor)
+
+
+def _write_new(folder: int, name: str, data: bytes, *, durable: bool) -> os.stat_result:
+    descriptor: int | None = None
+    # One block from the opening on, so that an interruption hardly ever leaves the descriptor behind.
+    try:
+        descriptor = os.open(name, _NEW, 0o666, dir_fd=folder)
+        write_all(descriptor, data, 0)
+        if durable:
+            os.fsync(descriptor)
+        return os.fstat(descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def describe(key: str, found: os.stat_result) -> ObjectStat:
@@ -206,19 +215,17 @@ def exclusive(folder: int) -> Iterator[bool]:
 
     :param folder: Descriptor of the folder.
     :yields: Whether the file system has such locks; without one this does nothing.
+    :raises SinkError: Somebody has held the lock for too long.
     """
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-    except OSError:
-        is_locked = False
-    else:
-        is_locked = True
+        is_locked = acquire(folder, alone=True, seconds=FOLDER_SECONDS)
+    except LockHeldError as error:
+        raise SinkError("somebody holds the lock of the folder, and gives no sign of life") from error
     # Closing the descriptor gives the lock up too, should the process die in between.
     try:
         yield is_locked
     finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_UN)
+        release(folder)
 
 
 def put_in_place(folder: int, temporary: str, name: str, key: str, *, if_absent: bool, is_locked: bool) -> None:

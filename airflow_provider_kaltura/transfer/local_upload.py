@@ -24,8 +24,8 @@ from airflow_provider_kaltura.transfer.local_leftovers import (
     require_own,
     reserve,
     take_over,
-    unlock,
 )
+from airflow_provider_kaltura.transfer.local_locks import release
 from airflow_provider_kaltura.transfer.local_paths import LocalRoot, failures_named, flush_name, require_replaceable
 from airflow_provider_kaltura.transfer.local_store import (
     describe,
@@ -280,7 +280,7 @@ class LocalUpload:
             with self._idle:
                 self._writers -= 1
                 if self._writers == 0:
-                    unlock(descriptor)
+                    release(descriptor)
                 self._idle.notify_all()
 
     def _require_own(self, descriptor: int) -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from airflow_provider_kaltura.transfer import local_sink, local_store
+from airflow_provider_kaltura.transfer import local_locks, local_sink, local_store
 from airflow_provider_kaltura.transfer.errors import (
     InvalidKeyError,
     SinkError,
@@ -88,7 +88,7 @@ class TestLocalSinkWithoutLocks:
     @pytest.fixture
     def sink(self, tmp_path, monkeypatch):
         """A sink on a disk without locks."""
-        monkeypatch.setattr(local_store.fcntl, "flock", no_locks)
+        monkeypatch.setattr(local_locks.fcntl, "flock", no_locks)
         return LocalSink(tmp_path / "lake")
 
     def test_plain_writes_and_if_absent_by_links_go_on(self, sink):
