@@ -161,24 +161,55 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
 }
 
 
-def to_airflow(error: LowerError, conn_id: str | None = None) -> KalturaProviderError:
+class Lakes:
+    """Which lake a block works in; lower layers know names below its root only."""
+
+    def __init__(self) -> None:
+        self._root: str | None = None
+        self._conn_id: str | None = None
+
+    def are_at(self, root: str, conn_id: str | None = None) -> None:
+        """
+        Say it, as soon as it is known.
+
+        :param root: As the user wrote it; carries a connection id at most.
+        :param conn_id: The connection to the storage that was given beside it.
+        """
+        self._root, self._conn_id = root, conn_id
+
+    def text_of(self, error: LowerError) -> str:
+        """
+        Give an error's text, with the whole path and the storage's connection where it is about the place.
+
+        :param error: The error.
+        :returns: The text.
+        """
+        if self._root is None or not isinstance(error, transfer.SinkError):
+            return str(error)
+        slash = "" if self._root.endswith("/") else "/"
+        path = self._root if error.key is None else f"{self._root}{slash}{error.key}"
+        return f"{error.message} ({path}{f', connection {self._conn_id!r}' if self._conn_id else ''})"
+
+
+def to_airflow(error: LowerError, conn_id: str | None = None, lakes: Lakes | None = None) -> KalturaProviderError:
     """
     Translate an error of ``api``, ``transfer`` or ``ingest``.
 
     :param error: The error.
     :param conn_id: The connection in use; named where its settings, secret or rights are what went wrong.
+    :param lakes: Where the error came up, if that is known.
     :returns: What Airflow understands: retried or not, with the same message.
     """
     mapped = next(ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
     name = type(error).__name__
-    text = redact(str(error))
+    text = redact((lakes or Lakes()).text_of(error))
     if conn_id is not None and issubclass(mapped, KalturaConnectionError) and conn_id not in text:
         text += f" This is about the connection {conn_id!r}: `airflow connections test {conn_id}` says more."
     return mapped(f"{text} [{name}]", name, getattr(error, "code", None))
 
 
 @contextmanager
-def airflow_errors(conn_id: str | None = None) -> Iterator[None]:
+def airflow_errors(conn_id: str | None = None) -> Iterator[Lakes]:
     """
     Translate what comes out of the block.
 
@@ -186,15 +217,17 @@ def airflow_errors(conn_id: str | None = None) -> Iterator[None]:
 
     The cause stays attached, for the task's log, unless a text in its chain would show a secret.
 
+    :yields: What the block tells about its lake.
     :raises KalturaProviderError: A lower error came out of the block.
     """
+    lakes = Lakes()
     try:
-        yield
+        yield lakes
     except (api.KalturaError, transfer.TransferError, ingest.IngestError) as error:
         if _is_presentable(error):
-            raise to_airflow(error, conn_id) from error
+            raise to_airflow(error, conn_id, lakes) from error
         log.debug("The cause, redacted: %s", redact("".join(traceback.format_exception(error))))
-        raise to_airflow(error, conn_id) from None
+        raise to_airflow(error, conn_id, lakes) from None
 
 
 def _is_presentable(error: BaseException) -> bool:

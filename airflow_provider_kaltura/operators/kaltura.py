@@ -221,13 +221,14 @@ class KalturaDownloadToStorageOperator(BaseOperator):
 
         options = self._options(context)
         storage_conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
-        with airflow_errors(self.kaltura_conn_id):
+        with airflow_errors(self.kaltura_conn_id) as lakes:
             destination = Destination.parse(
                 check_text("destination", self.destination),
                 state_root=check_text("state_root", self.state_root) if self.state_root else None,
             )
             # Before Kaltura is asked: what is wrong with the storage's arguments is told first.
             lake = open_lake(destination.root, conn_id=storage_conn_id, options=options.store)
+            lakes.are_at(lake.root, storage_conn_id)
             job, config = self._plan(destination)
             self.log.info("Flavor %s of entry %s goes to %s", job.asset_id, job.entry_id or "unknown", job.path)
             with HttpSources.of(config) as sources:

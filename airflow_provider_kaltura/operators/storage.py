@@ -135,9 +135,11 @@ class KalturaVerifyStorageOperator(BaseOperator):
         prefix = check_text("prefix", self.prefix or "").lstrip("/")
         rate = as_number("max_bytes_per_second", self.max_bytes_per_second)
         against_kaltura = as_switch("against_kaltura", self.against_kaltura)
-        with airflow_errors(self.kaltura_conn_id):
+        with airflow_errors(self.kaltura_conn_id) as lakes:
+            lake = _open_lake(self.root, self.storage_conn_id)
+            lakes.are_at(lake.root, self.storage_conn_id)
             report = verify(
-                _open_lake(self.root, self.storage_conn_id),
+                lake,
                 prefix=prefix,
                 level=cast("Level", self.level),
                 api=self.hook.api if against_kaltura else None,
@@ -220,8 +222,9 @@ class KalturaCleanStorageOperator(BaseOperator):
 
         age = as_age("older_than", self.older_than)
         report_only = as_switch("report_only", self.report_only)
-        with airflow_errors():
+        with airflow_errors() as lakes:
             lake = _open_lake(self.root, self.storage_conn_id)
+            lakes.are_at(lake.root, self.storage_conn_id)
             self.log.info("Cleaning up below %s what nobody has touched for %s", lake.root, age)
             is_ours = _holds_state(lake)
             report = clean(lake, older_than=age, dry_run=report_only)

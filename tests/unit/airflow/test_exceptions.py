@@ -14,7 +14,7 @@ import airflow_provider_kaltura.transfer
 from airflow_provider_kaltura import exceptions
 from airflow_provider_kaltura.api import errors as api
 from airflow_provider_kaltura.compat import AirflowException, AirflowFailException, AirflowSensorTimeout
-from airflow_provider_kaltura.exceptions import ERRORS, KalturaProviderError, airflow_errors, to_airflow
+from airflow_provider_kaltura.exceptions import ERRORS, KalturaProviderError, Lakes, airflow_errors, to_airflow
 from airflow_provider_kaltura.ingest import errors as ingest
 from airflow_provider_kaltura.transfer import errors as transfer
 
@@ -117,6 +117,22 @@ def test_an_unknown_subclass_is_translated_as_its_base():
 def test_the_code_is_kept():
     """Kaltura's own code stays readable for machines."""
     assert to_airflow(api.NotFoundError("no entry", "ENTRY_ID_NOT_FOUND")).code == "ENTRY_ID_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("root", "conn_id", "key", "where"),
+    [
+        ("s3://bucket/lake", "my_aws", "a/b.mp4", "(s3://bucket/lake/a/b.mp4, connection 'my_aws')"),
+        ("s3://my_aws@bucket/", None, "a/b.mp4", "(s3://my_aws@bucket/a/b.mp4)"),
+        ("/lake", None, None, "(/lake)"),
+    ],
+)
+def test_the_whole_path_and_the_storages_connection_are_named(root, conn_id, key, where):
+    """Sinks know names below the root only; nobody can find an object by these."""
+    lakes = Lakes()
+    lakes.are_at(root, conn_id)
+    error = to_airflow(transfer.SinkForbiddenError("the credentials are refused", key), lakes=lakes)
+    assert str(error) == f"the credentials are refused {where} [SinkForbiddenError]"
 
 
 def fail_because_of(cause):
