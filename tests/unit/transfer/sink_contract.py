@@ -2,101 +2,51 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import random
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.checksum import checksum_of, crc64nvme
-from airflow_provider_kaltura.transfer.copy import copy
 from airflow_provider_kaltura.transfer.errors import (
     ChecksumMismatchError,
     InvalidKeyError,
     ObjectMissingError,
     SinkError,
-    TargetExistsError,
-    UploadStateError,
 )
-from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
-from tests.fakes import FlakySource
 from tests.strategies import keys
+from tests.unit.transfer.sink_steps import (
+    DATA,
+    NAMES,
+    PART,
+    SIZES,
+    begin,
+    data_of,
+    part_of,
+    put,
+    put_parts,
+    upload_whole,
+)
+from tests.unit.transfer.sink_tries_contract import SinkTriesContract
 from tests.unit.transfer.store_contract import StoreContract
 
-PART = 1_000
-DATA = random.Random(7).randbytes(3 * PART + 1)
-#: Zero bytes, one byte, one part less a byte, one part, one part and a byte, several parts, several and a byte:
-#: (parts, bytes).
-SIZES = [(0, 0), (0, 1), (1, -1), (1, 0), (1, 1), (3, 0), (3, 1)]
-NAMES = [
-    "plain.mp4",
-    "with space & 'quotes' \"double\" #?%20+.mp4",
-    "Übung – Straße.mp4",  # noqa: RUF001 - names in every script are the point
-    "лекция.mp4",
-    "محاضرة.mp4",
-    "講義　第一回.mp4",
-    "व्याख्यान.mp4",
-    "🎬🎓.mp4",
-    "e\u0301 decomposed.mp4",
-    "-leading-dash",
-    ".hidden",
-    "trailing.dot.",
-    "new\nline",
-    "back\\slash",
-    "deep/er/and/deeper.mp4",
-    "a" * 255,
-    "ا" * 127,  # noqa: RUF001 - see above
+__all__ = [
+    "DATA",
+    "NAMES",
+    "PART",
+    "SIZES",
+    "SinkContract",
+    "begin",
+    "data_of",
+    "part_of",
+    "put",
+    "put_parts",
+    "upload_whole",
 ]
 
 
-def begin(sink, key="dir/object.bin", data=None, part=None, state=None, attributes=None):
-    """Begin an upload of *data*; by default that of the sink's contract, in parts of its length."""
-    data, part = data_of(sink) if data is None else data, part or part_of(sink)
-    return sink.begin(
-        key, size_bytes=len(data), part_bytes=part, attributes=attributes or ObjectAttributes(), state=state
-    )
-
-
-def part_of(sink):
-    """Length of the parts that a sink is tried with: the shortest that it takes, if that is longer than ours."""
-    return max(PART, sink.capabilities.least_part_bytes)
-
-
-@functools.cache
-def _data(part):
-    return random.Random(7).randbytes(3 * part + 1)
-
-
-def data_of(sink):
-    """Three parts and a byte."""
-    return _data(part_of(sink))
-
-
-def put(upload, indexes, data=DATA, part=PART):
-    """Put some parts."""
-    for index in indexes:
-        upload.put_part(index, memoryview(data)[index * part : (index + 1) * part])
-
-
-def put_parts(sink, upload, indexes, data=None):
-    """Put some parts of the sink's length."""
-    put(upload, indexes, data_of(sink) if data is None else data, part_of(sink))
-
-
-def upload_whole(sink, key, data=None, **how):
-    """Write an object with every step."""
-    data, part = data_of(sink) if data is None else data, part_of(sink)
-    upload = begin(sink, key, data, part)
-    put(upload, range(plan.part_count(len(data), part)), data, part)
-    return upload.commit(**how)
-
-
-class SinkContract(StoreContract):
+class SinkContract(SinkTriesContract, StoreContract):
     """
     The cases. A subclass has a fixture ``sink``, whose place is empty.
 
@@ -274,194 +224,10 @@ class SinkContract(StoreContract):
         upload.commit(checksum=checksum_of(data))
         assert sink.store.read("dir/object.bin") == data
 
-    @pytest.mark.parametrize("prefix", range(5))
-    def test_resume_from_every_prefix_of_parts(self, sink, prefix):
-        """Going on with recorded state needs only the parts that are missing, and gives the same object."""
-        first = begin(sink)
-        put_parts(sink, first, range(prefix))
-        state = json.loads(json.dumps(first.state()))
-        if not sink.capabilities.resumable:
-            with pytest.raises(UploadStateError):
-                begin(sink, state=state)
-            first.discard()
-            self.assert_no_leftovers(sink)
-            return
-        second = begin(sink, state=state)
-        assert second.done_parts() == frozenset(range(prefix))
-        source = FlakySource(data_of(sink))
-        result = copy(source, second, size_bytes=source.size_bytes, part_bytes=part_of(sink))
-        stat = second.commit(checksum=result.checksum)
-        assert result.checksum == checksum_of(data_of(sink))
-        assert result.fetched_bytes == max(0, len(data_of(sink)) - prefix * part_of(sink))
-        assert sink.store.read("dir/object.bin") == data_of(sink)
-        assert sink.store.stat("dir/object.bin") == stat
-        self.assert_no_leftovers(sink)
-
-    def test_resume_with_parts_here_and_there(self, sink):
-        """Only the holes are fetched."""
-        if not (sink.capabilities.resumable and sink.capabilities.any_order):
-            assert not sink.capabilities.lists_parts
-            return
-        first = begin(sink)
-        put_parts(sink, first, [1, 3])
-        second = begin(sink, state=first.state())
-        source = FlakySource(data_of(sink))
-        result = copy(source, second, size_bytes=source.size_bytes, part_bytes=part_of(sink))
-        second.commit(checksum=result.checksum)
-        part = part_of(sink)
-        assert source.opened == [(0, part), (2 * part, 3 * part)]
-        assert sink.store.read("dir/object.bin") == data_of(sink)
-
-    def test_state_of_another_object_is_refused(self, sink):
-        """State is never gone on with for another size or name, or after its upload was discarded."""
-        upload = begin(sink)
-        put_parts(sink, upload, [0])
-        state = upload.state()
-        with pytest.raises(UploadStateError):
-            begin(sink, data=data_of(sink)[:-1], state=state)
-        with pytest.raises(UploadStateError):
-            begin(sink, part=part_of(sink) + 1, state=state)
-        with pytest.raises(UploadStateError):
-            begin(sink, key="dir/other.bin", state=state)
-        upload.discard()
-        with pytest.raises(UploadStateError):
-            begin(sink, state=state)
-        self.assert_no_leftovers(sink)
-
-    def test_two_writers_never_mix(self, sink):
-        """Of two writers of one key at once, the later commit wins whole, or fails whole."""
-        ones, twos = b"1" * len(data_of(sink)), b"2" * len(data_of(sink))
-        first, second = begin(sink, data=ones), begin(sink, data=twos)
-        for index in range(4):
-            put_parts(sink, first, [index], ones)
-            put_parts(sink, second, [index], twos)
-        second.commit()
-        assert sink.store.read("dir/object.bin") == twos
-        if self.writers_are_apart:
-            first.commit()
-            assert sink.store.read("dir/object.bin") == ones
-        else:
-            with pytest.raises(SinkError):
-                first.commit()
-            assert sink.store.read("dir/object.bin") == twos
-            first.discard()
-        self.assert_no_leftovers(sink)
-
-    def test_whoever_goes_on_wins(self, sink):
-        """Once the one who went on with an upload has committed, the one who began it can't."""
-        first = begin(sink)
-        put_parts(sink, first, [0, 1])
-        if not sink.capabilities.resumable:
-            first.discard()
-            self.assert_no_leftovers(sink)
-            return
-        second = begin(sink, state=json.loads(json.dumps(first.state())))
-        put_parts(sink, second, [2, 3])
-        stat = second.commit(checksum=checksum_of(data_of(sink)))
-        with pytest.raises(SinkError):
-            self.finish(sink, first)
-        first.discard()
-        assert sink.store.stat("dir/object.bin") == stat
-        self.assert_no_leftovers(sink)
-
-    def test_leftovers_are_listed_and_removed(self, sink):
-        """What a killed upload leaves is found, with its age, and can be removed; finished objects are not touched."""
-        upload_whole(sink, "dir/finished.bin", b"12345")
-        sink.store.write("dir/note.kaltura-partial.txt", b"not ours")
-        upload = begin(sink)
-        put_parts(sink, upload, [0, 1])
-        found = list(sink.leftovers())
-        assert found != []
-        assert all(one.touched_at_epoch is None or abs(one.touched_at_epoch - time.time()) < 300 for one in found)
-        if not sink.capabilities.leaves_unmarked:
-            assert all(one.is_marked for one in found)
-        for one in found:
-            if one.is_removable:
-                sink.remove_leftover(one)
-                sink.remove_leftover(one)
-        assert [one for one in sink.leftovers() if one.is_removable] == []
-        assert [stat.key for stat in sink.store.list("")] == ["dir/finished.bin", "dir/note.kaltura-partial.txt"]
-        if all(one.is_removable for one in found):
-            with pytest.raises(SinkError):
-                self.finish(sink, upload)
-        upload.discard()
-        sink.store.delete("dir/note.kaltura-partial.txt")
-        self.assert_no_leftovers(sink)
-
-    def test_a_sink_below_a_folder_stays_there(self, sink):
-        """Neither a listing nor a clean-up of one root shows what stands beside it."""
-        inner = self.below(sink, "inner")
-        outside = begin(sink, key="outer.bin")
-        put_parts(sink, outside, [0])
-        sink.store.write("inner-not/x", b"1")
-        upload_whole(inner, "a.bin", b"12345")
-        assert [stat.key for stat in inner.store.list("")] == ["a.bin"]
-        assert sink.store.read("inner/a.bin") == b"12345"
-        assert list(inner.leftovers()) == []
-        outside.discard()
-
     def test_what_is_said_about_free_space_is_a_number_or_nothing(self, sink):
         """The place says how much fits, or that it can't say."""
         free = sink.free_bytes()
         assert free is None or free > 0
-
-    def test_two_writers_one_discards(self, sink):
-        """A discard takes only its own upload away."""
-        first, second = begin(sink), begin(sink)
-        put_parts(sink, first, range(4))
-        second.discard()
-        first.commit()
-        assert sink.store.read("dir/object.bin") == data_of(sink)
-
-    def test_if_absent_refuses_to_replace(self, sink):
-        """With if_absent what stands there stays, and nothing is left of the attempt."""
-        if not sink.capabilities.conditional:
-            upload = begin(sink)
-            put_parts(sink, upload, range(4))
-            with pytest.raises(SinkError):
-                upload.commit(if_absent=True)
-            upload.discard()
-            assert sink.store.stat("dir/object.bin") is None
-            self.assert_no_leftovers(sink)
-            return
-        before = upload_whole(sink, "dir/object.bin", b"old", if_absent=True)
-        upload = begin(sink)
-        put_parts(sink, upload, range(4))
-        with pytest.raises(TargetExistsError):
-            upload.commit(if_absent=True)
-        upload.discard()
-        assert sink.store.stat("dir/object.bin") == before
-        self.assert_no_leftovers(sink)
-
-    def test_only_one_of_many_if_absent_commits_wins(self, sink):
-        """However many commit at once, one object appears, whole, and it is the winner's."""
-        if not sink.capabilities.conditional:
-            assert begin(sink).discard() is None
-            return
-        uploads = [begin(sink, data=bytes([number]) * part_of(sink)) for number in range(8)]
-        for number, upload in enumerate(uploads):
-            put_parts(sink, upload, [0], bytes([number]) * part_of(sink))
-        barrier = threading.Barrier(len(uploads))
-
-        def commit(upload):
-            barrier.wait(10)
-            try:
-                upload.commit(if_absent=True)
-            except TargetExistsError:
-                return False
-            except SinkError:
-                if self.writers_are_apart:
-                    raise
-                return False
-            finally:
-                upload.discard()
-            return True
-
-        with ThreadPoolExecutor(len(uploads)) as threads:
-            won = list(threads.map(commit, uploads))
-        assert won.count(True) == 1
-        assert sink.store.read("dir/object.bin") == bytes([won.index(True)]) * part_of(sink)
-        self.assert_no_leftovers(sink)
 
     def test_without_if_absent_a_commit_replaces(self, sink):
         """Replacing gives another version tag."""
