@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, handles_of, is_partial_key, may_be_for
-from airflow_provider_kaltura.ingest.partial_claim import is_upload_of, remove_recorded
+from airflow_provider_kaltura.ingest.partial_claim import remove_recorded
 from airflow_provider_kaltura.ingest.partial_read import Found, read_partial
+from airflow_provider_kaltura.ingest.partial_uploads import is_upload_of
 from airflow_provider_kaltura.transfer.errors import SinkError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_kaltura.ingest.partial import (
     PARTIAL_FOLDER,
     Partial,
-    handles_of,
     is_partial_key,
     partial_key,
 )
 from airflow_provider_kaltura.ingest.partial_read import Found, read_partial
+from airflow_provider_kaltura.ingest.partial_uploads import unrecorded_uploads
 from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.errors import (
     SinkError,
@@ -25,11 +25,11 @@ from airflow_provider_kaltura.transfer.errors import (
 from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.models import AssetJob
-    from airflow_provider_kaltura.transfer.protocols import Leftover, ObjectStat, Sink, Upload
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Sink, Upload
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 #: as many records are written for one file.
 _GROUPS: Final = 256
 TOUCH_SECONDS: Final = 60.0
-# Times of stores are whole seconds, some rounded.
-_CLOCK_GRAIN_SECONDS: Final = 2.0
 _TRIES: Final = 8
 
 
@@ -128,6 +126,11 @@ class Claim:
         if is_due:
             self._write_if_possible(upload if with_state else None)
 
+    def touch(self, upload: Upload, *, with_state: bool) -> None:
+        """Give a sign of life if it is due; see :meth:`stored`."""
+        if self.clock() - self._written_at >= TOUCH_SECONDS:
+            self._write_if_possible(upload if with_state else None)
+
     def keep(self, upload: Upload) -> None:
         """
         Write down all that was stored, for another try; what can't be written then is put again.
@@ -206,11 +209,13 @@ def claim(lake: Lake, job: AssetJob, size_bytes: int, part_bytes: int, clock: Ca
     """
     name = partial_key(job)
     intent = Partial.of(job, size_bytes, part_bytes, owner=secrets.token_hex(8), now=clock())
-    for _ in range(_TRIES):
+    for left in reversed(range(_TRIES)):
         try:
             return _claim_once(lake, name, intent, job, clock)
         except TargetExistsError:
-            continue
+            # Nothing that can be read has the name, time and again: a pipe or a link, which can't be taken over.
+            if left == 1 and lake.store.stat(name) is None:
+                lake.store.delete(name)
     raise UploadTakenError("others take this file at every moment", job.key)
 
 
@@ -346,44 +351,3 @@ def sweep(sink: Sink, partial: Partial) -> None:
     for leftover in unrecorded_uploads(sink.leftovers(), partial):
         log.info("Removing an upload of %s that an earlier try could not write down", partial.key)
         sink.remove_leftover(leftover)
-
-
-def unrecorded_uploads(leftovers: Iterator[Leftover], partial: Partial) -> Iterator[Leftover]:
-    """
-    Choose the uploads that can only be there because of a record.
-
-    :param leftovers: What is there.
-    :param partial: The record.
-    :yields: Removable ones that bear no mark of ours, see :func:`is_upload_of`.
-    """
-    for one in leftovers:
-        if one.is_removable and not one.is_marked and is_upload_of(one, partial):
-            yield one
-
-
-def is_upload_of(leftover: Leftover, partial: Partial) -> bool:
-    """
-    Tell whether an upload that bears no mark of ours is that of a record.
-
-    :param leftover: The upload.
-    :param partial: The record.
-    :returns: True when the record names it; where it names none yet, when it was begun for its key after the intent.
-    """
-    if leftover.key != partial.key:
-        return False
-    if partial.state is not None:
-        # Others may upload to the same key: once ours is known by its name, only that is ours.
-        return leftover.handle in handles_of(partial.state)
-    return was_begun_after(leftover, partial.intended_at_epoch)
-
-
-def was_begun_after(leftover: Leftover, intended_at_epoch: float) -> bool:
-    """
-    Tell whether an upload is younger than an intent.
-
-    :param leftover: The upload; one that tells no time is not.
-    :param intended_at_epoch: When it was intended.
-    :returns: True when it was begun then or later, as exactly as stores tell.
-    """
-    began = leftover.touched_at_epoch
-    return began is not None and began >= intended_at_epoch - _CLOCK_GRAIN_SECONDS

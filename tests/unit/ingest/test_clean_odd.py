@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -209,3 +210,14 @@ def test_rival_that_cannot_be_removed_is_passed_over(monkeypatch):
     monkeypatch.setattr(partial_claim, "discard_recorded", raising(OverflowError()))
     remove_rivals(lake, film(version="3"), len(DATA), time.time)
     assert len(records(lake)) == 1
+
+
+def test_record_that_a_pipe_has_replaced_does_not_block_its_download(tmp_path):
+    """Nothing can be read there, and nothing is waited for."""
+    lake = lake_of(LocalSink(tmp_path))
+    break_off(lake)
+    path = tmp_path / records(lake)[0]
+    path.unlink()
+    os.mkfifo(path)
+    assert fetch(lake).outcome == "downloaded"
+    assert not path.exists()
