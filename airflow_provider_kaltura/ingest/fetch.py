@@ -9,6 +9,7 @@ that was gone on with and then fails its proof is fetched anew as a whole, once.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_kaltura.ingest.errors import LimitReachedError
 from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM
 from airflow_provider_kaltura.ingest.partial import is_recorded, is_resumable
-from airflow_provider_kaltura.ingest.partial_claim import claim, remove_rivals, sweep
-from airflow_provider_kaltura.ingest.standing import has_bytes, sha256_of_proved
+from airflow_provider_kaltura.ingest.partial_claim import TOUCH_SECONDS, claim, remove_rivals, sweep
+from airflow_provider_kaltura.ingest.proved import Fetched, proved
+from airflow_provider_kaltura.ingest.standing import sha256_of_proved
 from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.copy import CopyResult, combined, copy
 from airflow_provider_kaltura.transfer.errors import (
-    ChecksumMismatchError,
     IncompleteUploadError,
     IntegrityError,
     RangeIgnoredError,
@@ -38,28 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_kaltura.ingest.lake import Lake
-    from airflow_provider_kaltura.ingest.models import AssetJob, ChecksumName, RunOptions
+    from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
     from airflow_provider_kaltura.ingest.partial_claim import Claim
     from airflow_provider_kaltura.transfer.copy import Progress
     from airflow_provider_kaltura.transfer.protocols import ObjectAttributes, ObjectStat, Source, Upload
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """
-    A file that stands.
-
-    ``claim`` is to be finished once the manifest has its row; None where nothing is left to do.
-    """
-
-    size_bytes: int
-    checksum: str | None
-    stat: ObjectStat
-    fetched_bytes: int = 0
-    requests: int = 0
-    claim: Claim | None = None
+__all__ = ["Fetched", "Fetcher"]
 
 
 @dataclass(slots=True)
@@ -129,10 +116,13 @@ class _Transfer:
     is_beginning: bool = False
     is_distrusted: bool = False
     taken_bytes: int = 0
+    touched_at: float = field(init=False)
+    writing: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         capabilities = self.run.lake.sink.capabilities
         self.part_bytes = plan.part_bytes_for(self.size_bytes, capabilities)
+        self.touched_at = self.run.clock()
         self.is_resumable = is_resumable(self.job, self.size_bytes, capabilities, self.run.options)
 
     def carry_out(self) -> Fetched:
@@ -177,6 +167,7 @@ class _Transfer:
             self.upload = None
             return self._committed_meanwhile(held)
         self.is_resumed = bool(done)
+        self._expect(held.value.validator)
         missing = sum(
             plan.part_range(index, self.size_bytes, self.part_bytes).size_bytes
             for index in plan.missing_parts(self.size_bytes, self.part_bytes, done)
@@ -206,8 +197,10 @@ class _Transfer:
         self._require_room(self.size_bytes)
         self._take(self.size_bytes)
         self.is_resumed = False
+        self._expect(None)
         if held is not None:
             held.is_shared = False
+            held.value = replace(held.value, validator=None)
         self.is_beginning = True
         self.upload = sink.begin(
             self.job.key, size_bytes=self.size_bytes, part_bytes=self.part_bytes, attributes=self._attributes()
@@ -240,9 +233,31 @@ class _Transfer:
             # Some places can't remove what was stored, and a kill may come before that.
             self.claim.write(replace(self.claim.value, state=None, after_intent=True, is_committing=False))
 
+    def _expect(self, validator: str | None) -> None:
+        expect = getattr(self.source, "expect", None)
+        if expect is not None:
+            expect(validator, is_begun=self.is_resumed)
+
     def _stored(self, index: int) -> None:
-        if self.claim is not None:
-            self.claim.stored(index, self._required_upload(), with_state=self.is_resumable)
+        held = self.claim
+        if held is None:
+            return
+        with self.writing:
+            validator = getattr(self.source, "validator", None)
+            if validator is not None and held.value.validator is None:
+                # Goes with the next write: a try without it may not go on with bytes that need it.
+                held.value = replace(held.value, validator=validator)
+            held.stored(index, self._required_upload(), with_state=self.is_resumable)
+
+    def _advance(self, done_bytes: int, size_bytes: int) -> None:
+        """Tell progress, and give a sign of life also while a part is long on its way."""
+        now, held = self.run.clock(), self.claim
+        if held is not None and now - self.touched_at >= TOUCH_SECONDS:
+            self.touched_at = now
+            with self.writing:
+                held.touch(self._required_upload(), with_state=self.is_resumable)
+        if self.progress is not None:
+            self.progress(done_bytes, size_bytes)
 
     def _finish(self) -> Fetched:
         held, job = self.claim, self.job
@@ -252,7 +267,7 @@ class _Transfer:
             size_bytes=self.size_bytes,
             part_bytes=self.part_bytes,
             checksum=self.run.options.checksum,
-            progress=self.progress,
+            progress=self._advance,
             capabilities=self.run.lake.sink.capabilities,
             max_connections=self.run.options.max_connections,
             limiter=self.run.limiter,
@@ -363,26 +378,3 @@ class _Transfer:
         free = self.run.lake.sink.free_bytes()
         if free is not None and free < needed_bytes:
             raise SinkFullError(f"{needed_bytes} bytes are needed, and {free} are free", self.job.key)
-
-
-def proved(held: Claim, stat: ObjectStat, checksum: ChecksumName) -> Fetched | None:
-    """
-    Prove that a file is the one that the record of its try was about to commit.
-
-    :param held: The record.
-    :param stat: What stands.
-    :param checksum: Which checksum is wanted.
-    :returns: The file, with nothing fetched; None when it is not proved.
-    :raises SinkError: The place can't be read.
-    """
-    record, store = held.value, held.lake.store
-    if not record.is_committing or not has_bytes(store, stat, record.size_bytes, record.checksum):
-        return None
-    found = record.checksum
-    if checksum == "sha256" and not (found or "").startswith("sha256:"):
-        try:
-            found = sha256_of_proved(store, stat, found)
-        except ChecksumMismatchError as error:
-            log.warning("%s is not what was put there: %s", stat.key, error)
-            return None
-    return Fetched(size_bytes=record.size_bytes, checksum=found, stat=stat, claim=held)

@@ -56,6 +56,7 @@ class Partial:
     :param is_committing: Its owner has proved all bytes and asked, or is about to ask, for the final name.
     :param checksum: Of the whole, where *is_committing*.
     :param state: What the sink needs to go on; None before the upload is begun.
+    :param validator: What the source told of its bytes beside the version, if it did.
     """
 
     owner: str
@@ -74,6 +75,7 @@ class Partial:
     is_committing: bool = False
     checksum: str | None = None
     state: JsonObject | None = None
+    validator: str | None = None
 
     @classmethod
     def of(cls, job: AssetJob, size_bytes: int, part_bytes: int, *, owner: str, now: float) -> Self:
@@ -292,6 +294,7 @@ _KINDS: Final[dict[str, tuple[type[Any], ...]]] = {
     "is_committing": _FLAG,
     "checksum": (str, type(None)),
     "state": (dict, type(None)),
+    "validator": (str, type(None)),
 }
 
 

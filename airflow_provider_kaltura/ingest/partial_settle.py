@@ -7,15 +7,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_kaltura.ingest.fetch import proved
 from airflow_provider_kaltura.ingest.partial import PARTIAL_FOLDER, is_partial_key, is_recorded, partial_key
 from airflow_provider_kaltura.ingest.partial_claim import Claim, discard_recorded
 from airflow_provider_kaltura.ingest.partial_read import read_partial
+from airflow_provider_kaltura.ingest.proved import proved
 
 if TYPE_CHECKING:
-    from airflow_provider_kaltura.ingest.fetch import Fetched
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.models import AssetJob, RunOptions
+    from airflow_provider_kaltura.ingest.proved import Fetched
     from airflow_provider_kaltura.transfer.protocols import ObjectStat
 
 log = logging.getLogger(__name__)

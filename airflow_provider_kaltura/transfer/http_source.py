@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -74,6 +75,7 @@ class HttpSource:
         self._stale: str | None = None
         self._validator: str | None = None
         self._by_range = False
+        self._is_begun = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size_bytes={self.size_bytes}, version={self.version!r})"
@@ -105,6 +107,22 @@ class HttpSource:
                 refused=partial(self._renounce, answer.asked),
                 unproved=self._ask_by_range,
             )
+
+    @property
+    def validator(self) -> str | None:
+        """What all answers whose URLs named no version have in common: a digest of their entity tag or time."""
+        return self._validator
+
+    def expect(self, validator: str | None, *, is_begun: bool) -> None:
+        """
+        Compare what comes with what an earlier try has got.
+
+        :param validator: The :attr:`validator` of that try, None when it had none or could not write it down.
+        :param is_begun: It has left some bytes. Without a validator only answers that name their version, or that
+            tell no validator either, can then be of the same object.
+        """
+        with self._lock:
+            self._validator, self._is_begun = validator, is_begun
 
     def interrupt(self, thread_id: int) -> None:
         """
@@ -200,9 +218,13 @@ class HttpSource:
         validator = modified if tag is None or tag.startswith("W/") else tag
         if validator is None:
             return
+        # Not a secret, but anybody's text; it gets written down.
+        digest = hashlib.blake2b(validator.encode("utf-8", "replace"), digest_size=16).hexdigest()
         with self._lock:
-            self._validator = known = self._validator or validator
-        if known != validator:
+            if self._validator is None and not self._is_begun:
+                self._validator = digest
+            known = self._validator
+        if known != digest:
             raise SourceChangedError("the entity tag or the time of the last change is another", answer.host)
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from airflow_provider_kaltura.ingest import fetch as fetching
 from airflow_provider_kaltura.ingest.models import RunOptions
+from airflow_provider_kaltura.ingest.partial_claim import TOUCH_SECONDS
 from airflow_provider_kaltura.transfer import copy as copying
 from airflow_provider_kaltura.transfer import plan
 from airflow_provider_kaltura.transfer.checksum import checksum_of
-from airflow_provider_kaltura.transfer.errors import RangeIgnoredError, SourceLengthError
+from airflow_provider_kaltura.transfer.errors import RangeIgnoredError, SourceChangedError, SourceLengthError
 from airflow_provider_kaltura.transfer.local_sink import LocalSink
+from tests.fakes import ManualClock
 from tests.unit.ingest.fakes import BytesSource
 from tests.unit.ingest.partials import (
     DATA,
@@ -22,6 +24,7 @@ from tests.unit.ingest.partials import (
     assert_done,
     break_off,
     fetch,
+    film,
     lake_of,
     record,
     records,
@@ -184,3 +187,65 @@ def test_distrusted_file_on_disk_is_fetched_anew(tmp_path):
     assert fetch(lake, source=source, options=RESUMING).checksum == checksum_of(DATA)
     assert (tmp_path / "a.mp4").read_bytes() == DATA
     assert records(lake) == []
+
+
+class Tagged(BytesSource):
+    """A source whose URL names no version, but whose answers have a validator."""
+
+    def __init__(self, data, tag, **more):
+        super().__init__(data, **more)
+        self.tag, self.validator, self.is_begun = tag, None, False
+
+    def expect(self, validator, *, is_begun):
+        """Compare with what an earlier try had."""
+        self.validator, self.is_begun = validator, is_begun
+
+    def open(self, start, stop):
+        """Refuse another tag, as the HTTP source does."""
+        if self.validator is None and not self.is_begun:
+            self.validator = self.tag
+        if self.validator != self.tag:
+            raise SourceChangedError("another tag")
+        return super().open(start, stop)
+
+
+def test_validator_is_compared_between_two_tries():
+    """The same one is gone on with; another one is other bytes, of which none gets into the file."""
+    lake = lake_of()
+    break_off(lake, source=Tagged(DATA, "one"))
+    assert record(lake).validator == "one"
+    assert fetch(lake, source=Tagged(DATA, "one")).fetched_bytes < len(DATA)
+    assert_done(lake)
+    lake = lake_of()
+    break_off(lake, source=Tagged(WRONG, "one"))
+    with pytest.raises(SourceChangedError):
+        fetch(lake, source=Tagged(DATA, "two"))
+    assert fetch(lake, source=Tagged(DATA, "two")).fetched_bytes == len(DATA)
+    assert_done(lake)
+
+
+def test_bytes_whose_validator_was_not_written_down_are_not_gone_on_with():
+    """A kill may have come before it was."""
+    lake = lake_of()
+    break_off(lake, source=BytesSource(WRONG))
+    with pytest.raises(SourceChangedError):
+        fetch(lake, source=Tagged(DATA, "one"))
+    assert fetch(lake, source=Tagged(DATA, "one")).fetched_bytes == len(DATA)
+    assert_done(lake)
+
+
+def test_long_part_gives_signs_of_life():
+    """Bytes that come slowly keep the record fresh although no part is stored, at most once a minute."""
+    lake, now, seen = lake_of(lists_parts=True), ManualClock(), []
+
+    def progress(_done, _size):
+        now.advance(TOUCH_SECONDS / 2)
+        seen.append(now.now - record(lake).touched_at_epoch)
+
+    one_part = plan.DEFAULT_PART_BYTES * 8
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "DEFAULT_PART_BYTES", one_part)
+        found = fetching.Fetcher(lake, RESUMING, now).fetch(film(), BytesSource(DATA), progress=progress)
+    assert found.size_bytes == len(DATA)
+    assert len(seen) >= 4
+    assert max(seen) <= TOUCH_SECONDS + TOUCH_SECONDS / 2
