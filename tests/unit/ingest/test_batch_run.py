@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from airflow_provider_kaltura.ingest.batch_run import ParallelRun, SharedWriter
+from airflow_provider_kaltura.ingest.lake import Lake
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import Outcome
 from tests.unit.ingest.fakes import OPTIONS, BytesSource, Sources, job, memory_lake, names, recorded_outcomes
@@ -75,13 +75,14 @@ def test_never_more_jobs_at_a_time_than_allowed(lake):
 
 
 def test_an_interruption_of_the_task_ends_the_files_under_way(lake):
-    """The main thread is interrupted while a file is read: it is not committed, what stands is recorded."""
-    reading, interrupted = threading.Event(), threading.Event()
+    """The main thread is interrupted while a file is read: that one is not committed, what stands is recorded."""
+    reading = threading.Event()
+    runs = []
 
     class Slow(BytesSource):
         def open(self, start, stop):
             reading.set()
-            assert interrupted.wait(10)
+            assert runs[0]._stop.wait(10)
             return super().open(start, stop)
 
     jobs = [job("a", 3), job("b", 3), job("c", 3)]
@@ -90,26 +91,39 @@ def test_an_interruption_of_the_task_ends_the_files_under_way(lake):
         yield jobs[0]
         yield jobs[1]
         assert reading.wait(10)
-        interrupted.set()
         raise KeyboardInterrupt
 
-    sources = Sources(a=b"abc", b=Slow(b"abc"))
+    runs.append(parallel(lake, Sources(a=b"abc", b=Slow(b"abc")), jobs))
     with pytest.raises(KeyboardInterrupt):
-        list(parallel(lake, sources, jobs).outcomes(give()))
-    standing = names(lake)
-    assert "a.mp4" in standing
-    assert sorted(row.path for row in rows(lake.store)) == standing
+        list(runs[0].outcomes(give()))
+    assert "b.mp4" not in names(lake)
+    assert sorted(row.path for row in rows(lake.store)) == names(lake)
 
 
-def test_no_row_is_lost_between_threads():
-    """Rows that are added while others are written stay."""
+def test_no_row_is_lost_while_others_are_written():
+    """A row that another thread adds in the middle of a write is written next."""
     lake = memory_lake()
-    writer = SharedWriter(lake, OPTIONS)
+    threads = []
 
-    def add(number):
-        writer.add(Outcome(job=job(f"a{number}", 3), outcome="downloaded", size_bytes=3))
-        writer.flush()
+    class Busy:
+        def __init__(self, store):
+            self.store = store
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(add, range(300)))
-    assert len({row.asset_id for row in rows(lake.store)}) == 300
+        def write(self, key, data, **more):
+            if not threads:
+                threads.append(threading.Thread(target=add, args=["late"]))
+                threads[0].start()
+                # It ends at once if nothing holds it back, and only after this write if the writer is locked.
+                threads[0].join(0.2)
+            return self.store.write(key, data, **more)
+
+    writer = SharedWriter(Lake(lake.root, lake.sink, Busy(lake.store)), OPTIONS)
+
+    def add(name):
+        writer.add(Outcome(job=job(name, 3), outcome="downloaded", size_bytes=3))
+
+    add("early")
+    writer.flush()
+    threads[0].join(10)
+    writer.flush()
+    assert sorted(row.asset_id for row in rows(lake.store)) == ["early", "late"]
