@@ -41,8 +41,7 @@ def _require_no_secret(scheme: str, named: str | None, place: str, path: str) ->
         )
     if _SIGNED.search(path):
         raise DestinationError(
-            "the destination looks like a signed URL: name an Airflow connection instead, "
-            f"{scheme}://conn_id@…; {change}"
+            f"the destination looks like a signed URL: name an Airflow connection instead, s3://conn_id@…; {change}"
         )
 
 
