@@ -50,4 +50,4 @@ def open_slice(text: str, storage_conn_id: str | None = None) -> tuple[Lake, str
     root, found, name = piece.path.rpartition(f"/{LISTING_FOLDER}/")
     if not found or not name or "/" in name:
         raise SliceError(f"{piece!s:.200} is no slice of a listing below {LISTING_FOLDER}/")
-    return open_lake(root or "/", conn_id=storage_conn_id), f"{LISTING_FOLDER}/{name}", piece
+    return open_lake(root or "/", conn_id=storage_conn_id or None), f"{LISTING_FOLDER}/{name}", piece
