@@ -62,7 +62,7 @@ test: check .venv-2.11/.ready system-packages ## What a change must pass, on bot
 	@# The two Airflow versions side by side, one per core; then what starts a whole Airflow, alone.
 	@mkdir -p .test-runs
 	@$(PY211) -m pytest -q -m "not all" tests/unit tests/dags > .test-runs/older.log 2>&1 & older=$$!; \
-	  $(PY) -m pytest -q -m "not all" tests/sandbox tests/servers tests/stores tests/kills tests/dags; status=$$?; \
+	  $(PY) -m pytest -q -m "not all" tests/sandbox tests/servers tests/stores tests/kills tests/sync tests/batches tests/listing tests/dags; status=$$?; \
 	  wait $$older || status=1; cat .test-runs/older.log; exit $$status
 	$(PY) -m pytest -q -m "not all" tests/e2e
 

@@ -18,7 +18,7 @@ from airflow_provider_kaltura.ingest.errors import KeyCollisionError
 from airflow_provider_kaltura.ingest.fetch import Fetcher
 from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
 from airflow_provider_kaltura.ingest.manifest_row import describes
-from airflow_provider_kaltura.ingest.models import Outcome
+from airflow_provider_kaltura.ingest.models import METADATA_ENTRY, Outcome
 from airflow_provider_kaltura.ingest.partial_settle import Settled, Unsettled
 from airflow_provider_kaltura.ingest.standing import Recorded, by_metadata, decide, has_recorded_bytes, is_ours
 from airflow_provider_kaltura.transfer.errors import SourceChangedError, TargetExistsError
@@ -235,6 +235,7 @@ class _Run:
     ) -> Recorded | None:
         if stat is None:
             return None
+        _warn_of_another_entry(job, (stat.metadata or {}).get(METADATA_ENTRY))
         if self.options.if_exists != "skip":
             return self._of_earlier_try(job, stat, wanted_bytes) if not is_in_doubt else None
         if is_ours(stat):
@@ -242,8 +243,7 @@ class _Run:
         row = self._read_manifest().standing(job.key, stat.version_tag)
         if row is None:
             return None
-        if row.entry_id != job.entry_id:
-            log.warning("%s stands for entry %s and is asked for entry %s", job.path, row.entry_id, job.entry_id)
+        _warn_of_another_entry(job, row.entry_id)
         is_same_asset = describes(row, job)
         if is_same_asset and row.version_tag != stat.version_tag and row.size_bytes == stat.size_bytes == wanted_bytes:
             is_same_asset = self._is_proved(row, stat, job)
@@ -346,6 +346,11 @@ def _left_alone(job: AssetJob, stat: ObjectStat, recorded: Recorded | None, star
         seconds=seconds,
         version_tag=stat.version_tag,
     )
+
+
+def _warn_of_another_entry(job: AssetJob, entry_id: str | None) -> None:
+    if entry_id is not None and entry_id != job.entry_id:
+        log.warning("%s stands for entry %s and is asked for entry %s", job.path, entry_id, job.entry_id)
 
 
 def _failed(job: AssetJob, error: Exception, started: float) -> Outcome:

@@ -95,8 +95,9 @@ class Board:
         self._is_hashed = is_hashed
         self._is_hashing = self._is_putting = False
         self._current: Part | None = None
-        self._free: list[bytearray] = []
-        self._buffers_left = buffer_count(part_bytes)
+        # All of them from the beginning, used in turn: a copy then takes the same memory on good days and bad ones.
+        count = min(buffer_count(part_bytes), len(missing))
+        self._free = deque(bytearray(min(part_bytes, size_bytes)) for _ in range(count))
         self._whole: dict[int, Part] = {}
         self._hashed: dict[int, Part] = {}
         self.left = len(missing)
@@ -165,12 +166,7 @@ class Board:
         self.left -= 1
 
     def _next_part(self) -> Part | None:
-        if not self._waiting:
+        if not self._waiting or not self._free:
             return None
-        if not self._free:
-            if not self._buffers_left:
-                return None
-            self._buffers_left -= 1
-            self._free.append(bytearray(min(self._part_bytes, self._size_bytes)))
         index = self._waiting.popleft()
-        return Part(index, plan.part_range(index, self._size_bytes, self._part_bytes), self._free.pop())
+        return Part(index, plan.part_range(index, self._size_bytes, self._part_bytes), self._free.popleft())

@@ -12,12 +12,14 @@ from airflow_provider_kaltura.transfer.checksum import checksum_of
 from airflow_provider_kaltura.transfer.errors import (
     TargetExistsError,
 )
+from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
 from tests.unit.ingest.fakes import (
     FAIL,
     OPTIONS,
     OVERWRITE,
     Sources,
     job,
+    memory_lake,
     metadata,
     recorded_outcomes,
 )
@@ -217,3 +219,15 @@ def test_entry_of_another_owner_is_said_in_the_log(disk, caplog):
     assert run_one(other, disk, OPTIONS, open_source=Sources(b=b"54321")).outcome == "replaced"
     assert "entry e" in caplog.text
     assert "entry f" in caplog.text
+
+
+@pytest.mark.parametrize("options", [OPTIONS, OVERWRITE], ids=["skip", "overwrite"])
+def test_metadata_of_another_entry_is_said_in_the_log(caplog, options):
+    """Stores that keep metadata tell whose file it is without the manifest."""
+    lake = memory_lake()
+    own = ObjectAttributes(metadata={"kaltura-entry": "e", "kaltura-flavor": "a", "kaltura-version": "2"})
+    first = job("a", 5, key="x.mp4", attributes=own)
+    other = job("b", 5, key="x.mp4", entry_id="f")
+    for one in (first, other):
+        run_one(one, lake, options, open_source=Sources(a=b"12345", b=b"54321"))
+    assert "stands for entry e and is asked for entry f" in caplog.text
