@@ -17,6 +17,7 @@ from typing import Any, Self
 
 #: SeaweedFS finds the gRPC port of its parts by adding this to the port of HTTP.
 _GRPC_OFFSET = 10_000
+_ATTEMPTS = 3
 _START_SECONDS = 60
 #: Every bucket gets volumes of its own; by default seven at a time, which a small disk has not the room for.
 _MASTER_TOML = "[master.volume_growth]\ncopy_1 = 1\n"
@@ -82,14 +83,19 @@ class SeaweedServer:
         return name
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="seaweed-"))
-        try:
-            self._start()
-            self._wait()
-        except BaseException:
-            self._end()
-            raise
-        return self
+        for attempt in range(_ATTEMPTS):
+            self._folder = Path(tempfile.mkdtemp(prefix="seaweed-"))
+            try:
+                self._start()
+                self._wait()
+            except BaseException as error:
+                self._end()
+                # Somebody else may have taken a port between our looking and its use.
+                if not isinstance(error, RuntimeError) or attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return self
+        raise AssertionError("unreachable")
 
     def __exit__(self, *_: object) -> None:
         self._end()
@@ -180,7 +186,8 @@ def _free_ports(count: int) -> list[int]:
     """Find ports that are free together with those of gRPC, below those that the system hands out by itself."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randint(11_000, 21_000)
+        # Not of the shared generator: tests seed it, and two runs side by side would choose the same.
+        port = random.SystemRandom().randint(11_000, 21_000)
         if port not in found and _is_free(port) and _is_free(port + _GRPC_OFFSET):
             found.append(port)
     return found

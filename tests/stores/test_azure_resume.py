@@ -16,9 +16,10 @@ from airflow_provider_kaltura.transfer.errors import UploadStateError
 from tests.unit.ingest.fakes import BytesSource
 from tests.unit.ingest.partials import break_off, fetch, film, records
 
-#: Four parts of 8 MiB, the last one short: more than is put with one request.
+#: Eight parts of 8 MiB, the last one short. When 49 MiB are there, two parts at least were put: a copy holds four.
 MIB = 1024 * 1024
-DATA = random.Random(11).randbytes(25 * MIB + 7)
+DATA = random.Random(11).randbytes(57 * MIB + 7)
+LATE = 49 * MIB
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def whole():
 
 def test_a_broken_download_goes_on_where_it_stopped(lake):
     """Only what is missing is fetched again; the blob has our metadata, and no secret or record stays."""
-    break_off(lake, done_bytes=17 * MIB, **whole())
+    break_off(lake, done_bytes=LATE, **whole())
     assert len(records(lake)) == 1
     assert lake.store.stat("a.mp4") is None
     outcome = fetch(lake, **whole())
@@ -48,7 +49,7 @@ def test_a_broken_download_goes_on_where_it_stopped(lake):
 
 def test_a_clean_up_tells_what_only_azure_drops(lake):
     """Its record goes, its blocks stay, nothing is committed to remove them, and nobody goes on with them."""
-    break_off(lake, done_bytes=9 * MIB, **whole())
+    break_off(lake, done_bytes=LATE, **whole())
     (name,) = records(lake)
     state = json.loads(lake.store.read(name))["state"]
     report = clean(lake, older_than=timedelta(0), now=lambda: datetime.now(UTC) + timedelta(hours=1))
