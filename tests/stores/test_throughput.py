@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def test_memory_does_not_grow_with_the_file(source, sink):
     """1, 4 and 16 GiB, and 1 GiB from eight slow connections: the same memory, within 8 MB."""
     peaks = [transfer(source, sink, size, 0)["peak_bytes"] for size in (GIB, 4 * GIB, 16 * GIB)]
     peaks.append(transfer(source, sink, GIB, PER_CONNECTION)["peak_bytes"])
+    print("peaks in MB:", [round(peak / 1e6, 1) for peak in peaks])  # noqa: T201 - a figure to report
     assert max(peaks) <= LIMIT_BYTES
     assert max(peaks) - min(peaks) <= SPREAD_BYTES
 
@@ -88,11 +90,15 @@ def test_memory_does_not_grow_with_the_file(source, sink):
 @pytest.mark.all
 @pytest.mark.timeout(1800)
 def test_eight_slow_connections_give_six_times_as_much(source, sink):
-    """Medians of one run, side by side: parallel ranges against one connection of the same kind."""
-    one, many = [], []
-    for _ in range(3):
-        one.append(transfer(source, sink, 128 * MIB, PER_CONNECTION, connections=1)["seconds"] / (128 * MIB))
-        found = transfer(source, sink, GIB, PER_CONNECTION)
-        many.append(found["seconds"] / GIB)
-        assert found["connections"] <= 8
-    assert statistics.median(one) / statistics.median(many) >= 6
+    """Medians of five in one run, in shuffled order: parallel ranges against one connection of the same kind."""
+    seconds_per_byte = {1: [], 8: []}
+    order = [1, 8] * 5
+    random.shuffle(order)
+    for connections in order:
+        size = GIB if connections > 1 else 128 * MIB
+        found = transfer(source, sink, size, PER_CONNECTION, connections=connections)
+        seconds_per_byte[connections].append(found["seconds"] / size)
+        assert found["connections"] <= connections
+    ratio = statistics.median(seconds_per_byte[1]) / statistics.median(seconds_per_byte[8])
+    print(f"eight connections give {ratio:.2f} times one")  # noqa: T201 - a figure to report
+    assert ratio >= 6
