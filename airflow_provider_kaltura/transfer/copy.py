@@ -133,6 +133,8 @@ class _Copy:
         is_alone = max_connections == 1 and not capabilities.parallel_puts
         if is_alone or self.size_bytes - before < max(1, PIPELINE_BYTES):
             return False
+        # A quick copy ends before the threads' progress was looked at: its rate needs a beginning.
+        self._tell(before)
         pipeline, is_distrusted = Pipeline(self._task(capabilities, max_connections, before)), False
         try:
             pipeline.run()
@@ -272,8 +274,8 @@ def copy(
     :param size_bytes: Length of the whole, known from elsewhere; that of the source must be the same.
     :param part_bytes: Length of a part, the same that the upload was begun with.
     :param checksum: Which checksum of the whole.
-    :param progress: Called with (bytes that came, bytes in all) by the calling thread: after each read, or 30 times
-        a second; less again when nothing of a run could be trusted.
+    :param progress: Called with (bytes that came, bytes in all) by the calling thread: after each read; with several
+        threads at the beginning, 30 times a second and at the end; less again when nothing of a run could be trusted.
     :param retry: How long to go on when the source breaks.
     :param sleep: Waits some seconds; exchanged by tests.
     :param capabilities: Those of the sink; None takes the parts in order, one at a time.
