@@ -31,9 +31,9 @@ $(UV):
 venv: .venv/.ready ## Make .venv: the newest Airflow and all tools
 
 lock: | $(UV) ## Compile the lock of each Airflow version again
-	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --group test \
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --extra captions --extra catalog --group test \
 	  --group lint pyproject.toml requirements/airflow-3.3.in -o requirements/airflow-3.3.lock
-	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --group test \
+	$(UV) pip compile --quiet --python-version 3.11 --no-annotate --generate-hashes --extra sandbox --extra s3 --extra gcs --extra azure --extra captions --extra catalog --group test \
 	  pyproject.toml requirements/airflow-2.11.in -o requirements/airflow-2.11.lock
 
 format: .venv/.ready ## Format the code and apply safe fixes
