@@ -47,6 +47,7 @@ def download_batch(
     *,
     open_source: Callable[[AssetJob], Source],
     progress: JobProgress | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> BatchSummary:
     """
     Download the flavors of many entries.
@@ -58,6 +59,7 @@ def download_batch(
     :param options: How.
     :param open_source: Gives the source of a job; called by several threads.
     :param progress: Told while bytes move, by several threads.
+    :param watch: Told how many assets are done, of how many, by the calling thread.
     :returns: What became of it. Failures are counted there, and raise nothing.
     :raises KeyCollisionError: Two assets would get one name; no byte was fetched.
     :raises KalturaError: Kaltura could not be asked for what there is; no byte was fetched.
@@ -65,7 +67,7 @@ def download_batch(
     """
     begun = time.monotonic()
     with Report(options.run) as report, tempfile.TemporaryFile() as spool:
-        batch = _Batch(api, destination, lake, options, report, spool)
+        batch = _Batch(api, destination, lake, options, report, spool, watch)
         batch.plan(entry_ids)
         batch.carry_out(open_source, progress)
         batch.summary.report = _written(report, lake, destination)
@@ -74,15 +76,21 @@ def download_batch(
 
 
 def write_urls(
-    rows: Iterable[UrlRow], lake: Lake, key: str, to_dict: Callable[[UrlRow], Mapping[str, Any]]
+    rows: Iterable[UrlRow],
+    lake: Lake,
+    key: str,
+    to_dict: Callable[[UrlRow], Mapping[str, Any]],
+    *,
+    replaces: bool = False,
 ) -> BatchSummary:
     """
     Write the URLs of many entries as JSON Lines; see :func:`~airflow_provider_kaltura.ingest.batch_urls.batch_urls`.
 
     :param rows: What was found; read as it is needed, so that memory stays the same.
     :param lake: Where the file goes.
-    :param key: Its name there; nothing may stand there yet.
+    :param key: Its name there.
     :param to_dict: Makes the line of a row that has an asset and no error.
+    :param replaces: Whether something may stand there already, such as what an earlier try has written.
     :returns: What became of it; nothing counts as downloaded, and ``report`` is *key*.
     :raises KalturaError: Kaltura could not be asked.
     :raises TargetExistsError: Something stands there.
@@ -99,7 +107,7 @@ def write_urls(
             else:
                 summary.total += 1
                 spool.write(json_line(to_dict(row)))
-        upload_spool(spool, lake, key)
+        upload_spool(spool, lake, key, replaces=replaces)
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -112,6 +120,9 @@ class _Batch:
     options: BatchOptions
     report: Report
     spool: IO[bytes]
+    watch: Callable[[int, int], None] | None = None
+    planned: int = 0
+    done: int = 0
     summary: BatchSummary = field(default_factory=BatchSummary)
     claimed: dict[str, str] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -139,6 +150,7 @@ class _Batch:
             if owner != asset.id:
                 raise KeyCollisionError(self.destination.path(key), owner, asset.id)
             kept.append(asset)
+        self.planned += len(kept)
         if kept:
             pickle.dump((entry, kept), self.spool)
 
@@ -153,9 +165,12 @@ class _Batch:
 
     # ------------------------------------------------------------------ what is fetched
     def carry_out(self, open_source: Callable[[AssetJob], Source], progress: JobProgress | None) -> None:
+        self._tell()
         run = ParallelRun(self.lake, self.options.run, open_source, self.claimed, self.options.max_parallel, progress)
         for outcome in run.outcomes(self._jobs()):
             self._take(outcome)
+            self.done += 1
+            self._tell()
 
     def _jobs(self) -> Iterator[AssetJob]:
         kept = self._kept()
@@ -169,6 +184,10 @@ class _Batch:
         for entry, asset in kept:
             path = self.destination.path(self.destination.render(entry, asset))
             self._leave(entry, asset.id, asset.version, path)
+
+    def _tell(self) -> None:
+        if self.watch is not None:
+            self.watch(self.done, self.planned)
 
     def _leave(self, entry: Entry, asset_id: str, version: str, path: str) -> None:
         self.summary.total += 1

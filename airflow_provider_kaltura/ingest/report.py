@@ -196,14 +196,17 @@ def json_line(row: Mapping[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def upload_spool(spool: IO[bytes], lake: Lake, key: str, content_type: str = _LINES_TYPE) -> None:
+def upload_spool(
+    spool: IO[bytes], lake: Lake, key: str, content_type: str = _LINES_TYPE, *, replaces: bool = False
+) -> None:
     """
     Put a temporary file into a lake, in parts.
 
     :param spool: The file.
     :param lake: Where it goes.
-    :param key: Its name there; nothing may stand there yet.
+    :param key: Its name there.
     :param content_type: Of its bytes.
+    :param replaces: Whether something may stand there already.
     :raises TargetExistsError: Something stands there.
     :raises SinkError: The place refused.
     """
@@ -216,7 +219,7 @@ def upload_spool(spool: IO[bytes], lake: Lake, key: str, content_type: str = _LI
         for index in range(part_count(size, part_bytes)):
             data = spool.read(part_range(index, size, part_bytes).size_bytes)
             upload.put_part(index, data, crc64nvme=crc64nvme(data))
-        upload.commit(if_absent=lake.sink.capabilities.conditional)
+        upload.commit(if_absent=not replaces and lake.sink.capabilities.conditional)
     except BaseException:
         upload.discard()
         raise

@@ -1,8 +1,9 @@
 """Operators: listings, download URLs, downloads into storage, and the care of what stands there."""
 
-from airflow_provider_kaltura.operators.kaltura import KalturaDownloadToStorageOperator, KalturaGetDownloadUrlOperator
+from airflow_provider_kaltura.operators.download import KalturaDownloadToStorageOperator
 from airflow_provider_kaltura.operators.listing import KalturaListEntriesOperator
 from airflow_provider_kaltura.operators.storage import KalturaCleanStorageOperator, KalturaVerifyStorageOperator
+from airflow_provider_kaltura.operators.urls import KalturaGetDownloadUrlOperator
 
 __all__ = [
     "KalturaCleanStorageOperator",

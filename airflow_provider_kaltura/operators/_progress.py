@@ -1,4 +1,4 @@
-"""How far a download is, in the task's log, at a pace that people can read."""
+"""How far downloads are, in the task's log, at a pace that people can read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _EVERY_SECONDS = 10.0
 _EVERY_PERCENT = 10
 # Quick downloads would write ten lines within a second.
 _AT_LEAST_SECONDS = 2.0
+# In a batch only files of this length get lines of their own, and fewer: there may be sixteen of them at a time.
+_BIG_BYTES = 256 * 1024 * 1024
+_EVERY_SECONDS_IN_BATCH = 60.0
 
 
 class ProgressLog:
@@ -23,11 +26,22 @@ class ProgressLog:
 
     :param tell: ``info`` of a logger.
     :param clock: Seconds that never go back.
+    :param every_seconds: Instead of the 10 seconds.
+    :param least_seconds: Instead of the 2 seconds.
     """
 
-    def __init__(self, tell: Callable[..., None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tell: Callable[..., None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        every_seconds: float = _EVERY_SECONDS,
+        least_seconds: float = _AT_LEAST_SECONDS,
+    ) -> None:
         self._tell = tell
         self._clock = clock
+        self._every_seconds = every_seconds
+        self._least_seconds = least_seconds
         self._lock = threading.Lock()
         self._asset_id: str | None = None
         self._begun_at = self._told_at = 0.0
@@ -49,7 +63,7 @@ class ProgressLog:
             percent = 100 * done_bytes // size_bytes if size_bytes else 100
             waited = now - self._told_at
             stepped = percent // _EVERY_PERCENT > self._told_percent // _EVERY_PERCENT
-            if waited < _EVERY_SECONDS and not (stepped and waited >= _AT_LEAST_SECONDS):
+            if waited < self._every_seconds and not (stepped and waited >= self._least_seconds):
                 return
             self._told_at, self._told_percent = now, percent
             rate = (done_bytes - self._first_bytes) / max(now - self._begun_at, 1e-9)
@@ -66,6 +80,79 @@ class ProgressLog:
     def _begin(self, asset_id: str, done_bytes: int, now: float) -> None:
         self._asset_id, self._begun_at, self._told_at = asset_id, now, now
         self._first_bytes, self._told_percent = done_bytes, 0
+
+
+class BatchProgress:
+    """
+    Log how far a batch is, every 10 seconds while anything moves, and how far its big files are. For several threads.
+
+    :param tell: ``info`` of a logger.
+    :param clock: Seconds that never go back.
+    """
+
+    def __init__(self, tell: Callable[..., None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done = self._total = self._fetched_bytes = 0
+        self._begun_at: float | None = None
+        self._told_at = clock()
+        self._stored: dict[str, int] = {}
+        self._big: dict[str, ProgressLog] = {}
+
+    def watch(self, done: int, total: int) -> None:
+        """
+        Take note of the batch's state.
+
+        :param done: So many assets are done.
+        :param total: So many there are.
+        """
+        with self._lock:
+            self._done, self._total = done, total
+            line = self._line()
+        self._write(line)
+
+    def __call__(self, job: AssetJob, done_bytes: int, size_bytes: int) -> None:
+        """
+        Take note of a download's state.
+
+        :param job: What is downloaded; only its id is shown.
+        :param done_bytes: Bytes stored.
+        :param size_bytes: Bytes wanted.
+        """
+        with self._lock:
+            if self._begun_at is None:
+                self._begun_at = self._clock()
+            # What an earlier try had stored was not fetched in this one.
+            self._fetched_bytes += max(0, done_bytes - self._stored.get(job.asset_id, done_bytes))
+            self._stored[job.asset_id] = done_bytes
+            big = self._log_of(job.asset_id) if size_bytes >= _BIG_BYTES else None
+            if done_bytes >= size_bytes:
+                self._stored.pop(job.asset_id, None)
+                self._big.pop(job.asset_id, None)
+            line = self._line()
+        self._write(line)
+        if big is not None:
+            big(job, done_bytes, size_bytes)
+
+    def _log_of(self, asset_id: str) -> ProgressLog:
+        every = _EVERY_SECONDS_IN_BATCH
+        fresh = ProgressLog(self._tell, self._clock, every_seconds=every, least_seconds=every)
+        return self._big.setdefault(asset_id, fresh)
+
+    def _line(self) -> tuple[int, int, str, str] | None:
+        now = self._clock()
+        if now - self._told_at < _EVERY_SECONDS:
+            return None
+        self._told_at = now
+        begun_at = now if self._begun_at is None else self._begun_at
+        rate = self._fetched_bytes / max(now - begun_at, 1e-9)
+        return self._done, self._total, in_units(self._fetched_bytes), in_units(rate)
+
+    def _write(self, line: tuple[int, int, str, str] | None) -> None:
+        # Outside of the lock: a logger that waits must not hold up the other threads.
+        if line is not None:
+            self._tell("Batch: %d of %d files done, %s fetched, %s/s", *line)
 
 
 def in_units(size_bytes: float) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 MODULES = {
     "hooks": ["kaltura"],
-    "operators": ["kaltura", "listing", "storage"],
+    "operators": ["download", "listing", "storage", "urls"],
     "sensors": ["kaltura"],
     "triggers": ["kaltura"],
 }

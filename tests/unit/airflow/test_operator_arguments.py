@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator, KalturaGetDownloadUrlOperator
-from airflow_provider_kaltura.operators import kaltura as operators_module
+from airflow_provider_kaltura.operators import download as operators_module
 from airflow_provider_kaltura.operators._progress import ProgressLog
 from airflow_provider_kaltura.sandbox import small
 from airflow_provider_kaltura.sensors import KalturaFlavorReadySensor
