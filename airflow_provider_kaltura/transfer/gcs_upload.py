@@ -120,6 +120,7 @@ class GcsUpload:
         self._flag_generation = flag_generation
         self._parts = dict(parts)
         self._is_ended = False
+        self._is_tidied = False
         self._lock = threading.Lock()
 
     def put_part(self, index: int, buffer: Buffer, *, crc64nvme: int | None = None) -> None:
@@ -219,9 +220,9 @@ class GcsUpload:
         """
         Leave nothing behind; harmless when repeated and after a commit.
 
-        What another try has taken over is left to that one.
+        What another try has taken over is left to that one. A commit or a discard that broke off is gone on with.
         """
-        if self._is_ended:
+        if self._is_tidied:
             return
         self._is_ended = True
         flag = self._client.get(self._flag)
@@ -296,6 +297,7 @@ class GcsUpload:
             stem = self._final.prefix + FOLDER + stem_of(self._upload) + "."
             with ThreadPoolExecutor(_TIDYING_THREADS) as threads:
                 list(threads.map(self._delete, self._client.list(stem)))
+            self._is_tidied = True
         except SinkError as error:
             log.warning("Temporary objects were left to the clean-up: %s", error)
 
