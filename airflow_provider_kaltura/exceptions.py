@@ -153,6 +153,8 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     ingest.IngestError: KalturaPermanentError,
     ingest.DestinationError: KalturaArgumentError,
     ingest.DownloadInputError: KalturaArgumentError,
+    ingest.AssetsError: KalturaArgumentError,
+    ingest.CaptionError: KalturaPermanentError,
     ingest.KeyCollisionError: KalturaArgumentError,
     ingest.MissingExtraError: KalturaArgumentError,
     ingest.LimitReachedError: KalturaPermanentError,

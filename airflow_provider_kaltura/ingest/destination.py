@@ -12,7 +12,11 @@ Placeholders are single braces, filled after Jinja. The rules:
   :mod:`~airflow_provider_kaltura.ingest.safe_names` for what is changed and how changed names are kept apart.
 - A value that Kaltura does not have becomes ``_`` (``bin`` for ``{format}``). When that is the name or reference id of
   the entry and neither ``{entryId}`` nor ``{assetId}`` nor ``{flavorId}`` keeps the files apart, it is an error.
-- A destination that ends in ``/`` gets ``{entryId}/{flavorId}.{format}``.
+- ``{language}``, ``{label}``, ``{assetType}`` and ``{fileName}`` are for batches of other assets than flavors; a
+  placeholder that means nothing for one of the wanted kinds is an error as well
+  (:data:`~airflow_provider_kaltura.ingest.asset_kinds.PLACEHOLDERS_OF`).
+- A destination that ends in ``/`` gets ``{entryId}/{flavorId}.{format}``, and with other assets than flavors
+  ``{entryId}/{assetType}/{assetId}.{format}``.
 - The root is the destination up to the last ``/`` before its first placeholder (before the file name if there is
   none), or ``state_root``, which must be above that. ``_kaltura`` directly below it is ours.
 """
@@ -24,6 +28,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from airflow_provider_kaltura.ingest.asset_kinds import FLAVORS, PLACEHOLDERS_OF
 from airflow_provider_kaltura.ingest.errors import DestinationError
 from airflow_provider_kaltura.ingest.safe_names import MAX_NAME_BYTES, finish_name, safe_part
 
@@ -31,13 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+    from airflow_provider_kaltura.ingest.asset_kinds import AssetKind
 
 PLACEHOLDERS: Final = (
     "entryId",
     "entryName",
     "assetId",
+    "assetType",
     "flavorId",
     "flavorParamsId",
+    "language",
+    "label",
+    "fileName",
     "format",
     "version",
     "width",
@@ -50,6 +60,7 @@ PLACEHOLDERS: Final = (
 DATE_DIRECTIVES: Final = "YymdHMSjGVuwUW%"
 STATE_FOLDER: Final = "_kaltura"
 DEFAULT_NAME: Final = "{entryId}/{flavorId}.{format}"
+DEFAULT_NAME_OF_ASSETS: Final = "{entryId}/{assetType}/{assetId}.{format}"
 
 _DATES: Final = frozenset({"createdAt", "updatedAt"})
 _KEEP_APART: Final = frozenset({"entryId", "assetId", "flavorId"})
@@ -78,20 +89,22 @@ class Destination:
     A parsed destination. Make one with :meth:`parse`.
 
     ``root`` is where the lake's state lives, as the user wrote it, without a ``/`` at its end (but ``/``, ``file:///``);
-    ``components`` are the levels below it.
+    ``components`` are the levels below it. ``kinds`` are the kinds of assets that it was checked for.
     """
 
     text: str
     root: str
     components: tuple[Component, ...]
+    kinds: tuple[AssetKind, ...] = FLAVORS
 
     @classmethod
-    def parse(cls, text: str, *, state_root: str | None = None) -> Destination:
+    def parse(cls, text: str, *, state_root: str | None = None, kinds: tuple[AssetKind, ...] = FLAVORS) -> Destination:
         """
         Parse a destination, after Jinja.
 
         :param text: An absolute local path or a URL (``file://``, ``memory://``, ``s3://conn@bucket/…``).
         :param state_root: Root to use instead of the destination's own; the destination must lie below it.
+        :param kinds: What goes there; a placeholder must mean something for each.
         :returns: The destination.
         :raises DestinationError: The text can't be used; says where and what would do.
         """
@@ -100,7 +113,8 @@ class Destination:
         if bad := _UNWRITABLE.search(text):
             raise DestinationError("the destination holds a control character", bad.start())
         prefix, offset = _split_prefix(text)
-        filled = text + DEFAULT_NAME if text.endswith("/") else text
+        default = DEFAULT_NAME if set(kinds) <= set(FLAVORS) else DEFAULT_NAME_OF_ASSETS
+        filled = text + default if text.endswith("/") else text
         components = tuple(_levels(filled, offset))
         if not components:
             raise DestinationError("the destination names no file")
@@ -110,7 +124,9 @@ class Destination:
         below = components[depth:]
         if below[0] == (STATE_FOLDER,):
             raise DestinationError(f"{STATE_FOLDER!r} below the root is where this package keeps its state")
-        return cls(text, root, below)
+        found = cls(text, root, below, kinds)
+        found._check_kinds()
+        return found
 
     @property
     def names(self) -> frozenset[str]:
@@ -118,6 +134,13 @@ class Destination:
         return frozenset(
             piece.name for component in self.components for piece in component if isinstance(piece, Placeholder)
         )
+
+    def _check_kinds(self) -> None:
+        for kind in self.kinds:
+            for name in sorted(self.names - PLACEHOLDERS_OF[kind]):
+                known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS if one in PLACEHOLDERS_OF[kind])
+                position = self.text.find(f"{{{name}")
+                raise DestinationError(f"{{{name}}} means nothing for {kind}; there are {known}", position)
 
     def render(self, entry: Entry, asset: FlavorAsset) -> str:
         """
@@ -167,6 +190,7 @@ def flavor_values(entry: Entry, asset: FlavorAsset) -> dict[str, Value]:
         "entryId": entry.id,
         "entryName": entry.name or None,
         "assetId": asset.id,
+        "assetType": "flavor",
         "flavorId": asset.id,
         "flavorParamsId": asset.flavor_params_id,
         "format": asset.file_ext or None,

@@ -6,8 +6,10 @@ What can go wrong between an asset and the lake.
     IngestError
     ├── DestinationError      the destination's text can't be used, or not for this asset
     ├── DownloadInputError    what was given as ``download`` is no download
+    ├── AssetsError           ``assets`` or ``caption_format`` is none that there is
+    ├── CaptionError          a caption can't be converted, so that nothing is written
     ├── KeyCollisionError     two assets of one plan would get one name
-    ├── MissingExtraError     the store needs a package that is not installed
+    ├── MissingExtraError     the store, or what is asked for, needs a package that is not installed
     ├── LimitReachedError     the file, or the run, is larger than ``max_bytes`` allows
     ├── SliceError            a slice of a listing is none, or does not fit the listing
     └── WatchTimeoutError     a wait went past its deadline
@@ -48,6 +50,27 @@ class DownloadInputError(IngestError):
     """What was given as ``download`` is neither a usable dict nor a usable URL."""
 
 
+class AssetsError(IngestError):
+    """What was given as ``assets`` or ``caption_format`` is none that there is, or does not go with the rest."""
+
+
+class CaptionError(IngestError):
+    """
+    A caption can't be converted; no file was written for it.
+
+    :param asset_id: The caption asset.
+    :param reason: What is wrong with it.
+    """
+
+    def __init__(self, asset_id: str, reason: str) -> None:
+        super().__init__(asset_id, reason)
+        self.asset_id = asset_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"caption {self.asset_id} can't be converted: {self.reason}; caption_format='original' takes it as it is"
+
+
 class KeyCollisionError(IngestError):
     """
     Two assets of one plan would get one name.
@@ -66,15 +89,15 @@ class KeyCollisionError(IngestError):
     def __str__(self) -> str:
         return (
             f"assets {self.first_asset_id} and {self.second_asset_id} would both become {self.path}; "
-            "add {entryId} or {flavorId} to the destination"
+            "add {entryId} or {assetId} to the destination"
         )
 
 
 class MissingExtraError(IngestError):
     """
-    The store needs a package that is not installed.
+    The store, or a kind of file, needs a package that is not installed.
 
-    :param scheme: Of the destination, such as ``"s3"``.
+    :param scheme: Of the destination, such as ``"s3"``; or what needs it, in two words or more.
     :param extra: Name of the extra that brings it.
     """
 
@@ -84,8 +107,9 @@ class MissingExtraError(IngestError):
         self.extra = extra
 
     def __str__(self) -> str:
+        needy = self.scheme if " " in str(self.scheme) else f"destinations of the kind {self.scheme}://"
         return (
-            f"destinations of the kind {self.scheme}:// need a package that is not installed here; install the "
+            f"{needy} need a package that is not installed here; install the "
             f"extra [{self.extra}] of airflow-provider-kaltura on the workers: "
             f"pip install 'airflow-provider-kaltura[{self.extra}]', or pip install '.[{self.extra}]' in its clone"
         )

@@ -57,7 +57,18 @@ def instance_of(kind):
     """Make an error of any class without knowing its arguments."""
     error = kind.__new__(kind)
     Exception.__init__(error, "what happened")
-    for name in ("message", "host", "key", "code", "entry_id", "reason", "path", "first_asset_id", "second_asset_id"):
+    for name in (
+        "message",
+        "host",
+        "key",
+        "code",
+        "entry_id",
+        "reason",
+        "path",
+        "first_asset_id",
+        "second_asset_id",
+        "asset_id",
+    ):
         setattr(error, name, None)
     for name in (
         "expected_bytes",

@@ -14,6 +14,8 @@ SAMPLES = [
     errors.DestinationError("text", 5),
     errors.DestinationError("text"),
     errors.DownloadInputError("text"),
+    errors.AssetsError("text"),
+    errors.CaptionError("0_caption", "reason"),
     errors.KeyCollisionError("/lake/x", "a", "b"),
     errors.MissingExtraError("s3", "s3"),
     errors.LimitReachedError("/lake/x", 2, 1),
