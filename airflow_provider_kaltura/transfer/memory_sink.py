@@ -166,6 +166,8 @@ class MemoryUpload:
         data = bytes(buffer)
         proofs.part_length(index, place.size_bytes, len(data), self._key)
         with self._store._lock:  # noqa: SLF001 - the store's own upload
+            # Between the bytes and their checksum an interruption may come: the part is none until both are there.
+            partial.checksums.pop(index, None)
             partial.content[place.start : place.start + len(data)] = data
             partial.checksums[index] = checksums.crc64nvme(data) if crc64nvme is None else crc64nvme
             partial.touched_at_epoch = time.time()

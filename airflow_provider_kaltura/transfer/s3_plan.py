@@ -92,13 +92,8 @@ class Gate:
                 self._inside -= 1
                 self._idle.notify_all()
 
-    def end(self) -> bool:
-        """
-        Let nobody in any more, and wait for whoever is inside.
-
-        :returns: False when nobody was let in already.
-        """
+    def end(self) -> None:
+        """Let nobody in any more, and wait for whoever is inside."""
         with self._idle:
-            was_open, self._has_ended = not self._has_ended, True
+            self._has_ended = True
             self._idle.wait_for(lambda: self._inside == 0)
-            return was_open

@@ -82,6 +82,7 @@ class S3MultipartUpload:
         self._lock = threading.Lock()
         self._parts: dict[int, StoredPart] = {}
         self._gate = Gate(wanted.key)
+        self._is_gone = False
 
     def put_part(self, index: int, buffer: Buffer, *, crc64nvme: int | None = None) -> None:
         """
@@ -227,6 +228,7 @@ class S3MultipartUpload:
                 etag=etag,
             )
         self._gate.end()
+        self._is_gone = True
         return stat
 
     def _complete(self, parts: Mapping[int, StoredPart], whole: int, *, if_absent: bool) -> str:
@@ -251,13 +253,14 @@ class S3MultipartUpload:
 
     def discard(self) -> None:
         """
-        Abort the upload; harmless when repeated and after a commit.
+        Abort the upload; harmless when repeated and after a commit. One that failed can be repeated.
 
         Parts that other writers have in flight may arrive after it, so the store is asked until it has none.
 
         :raises SinkError: The store refused.
         """
-        if not self._gate.end():
+        self._gate.end()
+        if self._is_gone:
             return
         for _ in range(_ABORTS):
             with contextlib.suppress(UploadTakenError):
@@ -265,6 +268,7 @@ class S3MultipartUpload:
             try:
                 next(self._listed(MaxParts=1), None)
             except (UploadTakenError, SinkForbiddenError):
+                self._is_gone = True
                 return
 
     def _listed(self, **more: Any) -> Iterator[dict[str, Any]]:
