@@ -19,7 +19,8 @@ from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.batch_models import BatchSummary
 from airflow_provider_kaltura.ingest.batch_run import ParallelRun
 from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
-from airflow_provider_kaltura.ingest.report import Report, entry_columns, json_line, upload_spool
+from airflow_provider_kaltura.ingest.report import Report, entry_columns
+from airflow_provider_kaltura.ingest.spool import json_line, upload_spool
 from airflow_provider_kaltura.transfer.errors import SinkError
 
 if TYPE_CHECKING:

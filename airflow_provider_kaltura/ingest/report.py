@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import tempfile
 import uuid
@@ -20,9 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 from airflow_provider_kaltura.api.redact import redact
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
 from airflow_provider_kaltura.ingest.safe_names import slug
-from airflow_provider_kaltura.transfer.checksum import crc64nvme
-from airflow_provider_kaltura.transfer.plan import part_bytes_for, part_count, part_range
-from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
+from airflow_provider_kaltura.ingest.spool import json_line, upload_spool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +57,6 @@ COLUMNS: Final = (
     "reason",
 )
 _MEDIA_TYPES: Final = {1: "video", 2: "image", 5: "audio"}
-_LINES_TYPE: Final = "application/x-ndjson"
 _CSV_TYPE: Final = "text/csv; charset=utf-8"
 # What spreadsheets take for a formula, full-width forms included; blanks before it don't help.
 _FORMULA: Final = re.compile(r"[\s\x00-\x20]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
@@ -176,7 +172,7 @@ class Report:
         """
         key = f"{REPORT_FOLDER}/{self._stem}"
         upload_spool(self._cells, lake, f"{key}.csv", _CSV_TYPE)
-        upload_spool(self._lines, lake, f"{key}.jsonl", _LINES_TYPE)
+        upload_spool(self._lines, lake, f"{key}.jsonl")
         return f"{key}.jsonl"
 
     def _write_cells(self, cells: list[str]) -> None:
@@ -184,45 +180,6 @@ class Report:
         # All quoted: a spreadsheet of a country with other separators would cut cells into formulas.
         csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
         self._cells.write(text.getvalue().encode("utf-8", "backslashreplace"))
-
-
-def json_line(row: Mapping[str, Any]) -> bytes:
-    """
-    Write one line of JSON Lines.
-
-    :param row: The object.
-    :returns: Its bytes, with the newline.
-    """
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
-
-
-def upload_spool(
-    spool: IO[bytes], lake: Lake, key: str, content_type: str = _LINES_TYPE, *, replaces: bool = False
-) -> None:
-    """
-    Put a temporary file into a lake, in parts.
-
-    :param spool: The file.
-    :param lake: Where it goes.
-    :param key: Its name there.
-    :param content_type: Of its bytes.
-    :param replaces: Whether something may stand there already.
-    :raises TargetExistsError: Something stands there.
-    :raises SinkError: The place refused.
-    """
-    size = spool.seek(0, io.SEEK_END)
-    part_bytes = part_bytes_for(size, lake.sink.capabilities)
-    attributes = ObjectAttributes(content_type=content_type)
-    upload = lake.sink.begin(key, size_bytes=size, part_bytes=part_bytes, attributes=attributes)
-    try:
-        spool.seek(0)
-        for index in range(part_count(size, part_bytes)):
-            data = spool.read(part_range(index, size, part_bytes).size_bytes)
-            upload.put_part(index, data, crc64nvme=crc64nvme(data))
-        upload.commit(if_absent=not replaces and lake.sink.capabilities.conditional)
-    except BaseException:
-        upload.discard()
-        raise
 
 
 def _time(moment: datetime | None) -> str | None:

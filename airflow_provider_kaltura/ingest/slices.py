@@ -14,13 +14,11 @@ import tempfile
 from array import array
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_provider_kaltura.api.ids import is_id
 from airflow_provider_kaltura.ingest.errors import SliceError
-from airflow_provider_kaltura.transfer.checksum import crc64nvme
-from airflow_provider_kaltura.transfer.plan import part_bytes_for, part_count, part_range
-from airflow_provider_kaltura.transfer.protocols import ObjectAttributes
+from airflow_provider_kaltura.ingest.spool import json_line, upload_spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 _SLICE: Final = re.compile(r"(?P<path>.+)#(?P<start>\d{1,18})-(?P<end>\d{1,18})", re.DOTALL)
 #: A slice is read at once; one of more bytes was not made here.
 MAX_SLICE_BYTES: Final = 64 * 1024 * 1024
-_TYPE: Final = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +100,9 @@ def write_listing(
     with tempfile.TemporaryFile() as spool:
         size = 0
         for row in rows:
-            line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-            spool.write(line)
-            size += len(line)
+            size += spool.write(json_line(row))
             ends.append(size)
-        _upload(spool, size, lake, key)
+        upload_spool(spool, lake, key)
     step = max(per_slice, -(-len(ends) // most_slices))
     bounds = [0, *(ends[index - 1] for index in range(step, len(ends), step)), size]
     pairs = pairwise(bounds) if len(ends) else ()
@@ -137,18 +132,3 @@ def read_slice(store: Store, key: str, piece: Slice) -> Iterator[dict[str, Any]]
         if not isinstance(row, dict) or not is_id(row.get("entryId")):
             raise SliceError(f"line {number} of {piece} names no entry")
         yield row
-
-
-def _upload(spool: IO[bytes], size: int, lake: Lake, key: str) -> None:
-    part_bytes = part_bytes_for(size, lake.sink.capabilities)
-    attributes = ObjectAttributes(content_type=_TYPE)
-    upload = lake.sink.begin(key, size_bytes=size, part_bytes=part_bytes, attributes=attributes)
-    try:
-        spool.seek(0)
-        for index in range(part_count(size, part_bytes)):
-            data = spool.read(part_range(index, size, part_bytes).size_bytes)
-            upload.put_part(index, data, crc64nvme=crc64nvme(data))
-        upload.commit(if_absent=lake.sink.capabilities.conditional)
-    except BaseException:
-        upload.discard()
-        raise

@@ -88,3 +88,10 @@ def test_there_is_at_least_one_line_and_one_slice(how):
     """Anything else is a mistake of the caller."""
     with pytest.raises(ValueError, match="at least one"):
         write(memory_lake(), 1, **how)
+
+
+def test_a_name_with_half_a_surrogate_pair_is_no_obstacle():
+    """Kaltura cuts texts where it likes; one such name must not keep a library from being listed."""
+    lake = memory_lake()
+    (piece,) = write_listing([{"entryId": "0_a", "name": "\ud83d"}], lake, KEY, PATH, per_slice=1, most_slices=1).slices
+    assert list(read_slice(lake.store, KEY, piece)) == [{"entryId": "0_a", "name": "\ud83d"}]
