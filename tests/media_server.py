@@ -7,20 +7,18 @@ the middle of a body. Content comes from a seed, so that a test can compare byte
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
 import socket
 import struct
-import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tests.socket_server import PIECE, RANGE, SocketServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_RANGE = re.compile(rb"^range:\s*bytes=(\d+)-(\d*)\s*$", re.IGNORECASE | re.MULTILINE)
-_PIECE = 64 * 1024
 REASONS = {200: "OK", 206: "Partial Content", 302: "Found", 404: "Not Found", 416: "Range Not Satisfiable"}
 
 
@@ -95,7 +93,7 @@ class Request:
         return found.group(1).decode("latin-1") if found else None
 
 
-class MediaServer:
+class MediaServer(SocketServer):
     """
     Serves one object on a free port of 127.0.0.1.
 
@@ -105,40 +103,11 @@ class MediaServer:
     def __init__(
         self, content: SeededContent, script: Sequence[Fault | None] | Callable[[Request], Fault | None] = ()
     ) -> None:
+        super().__init__()
         self.content = content
         self.script = script
         self.requests: list[Request] = []
         self.sent_bytes = 0
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-
-    @property
-    def base_url(self) -> str:
-        """Scheme, host and port."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """Where the object is."""
-        return f"{self.base_url}/object"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            sockets = list(self._sockets)
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
 
     def again(self, script: Sequence[Fault | None] | Callable[[Request], Fault | None] = ()) -> None:
         """Forget the requests so far and follow another script."""
@@ -147,32 +116,13 @@ class MediaServer:
             self.requests = []
             self.sent_bytes = 0
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self._sockets.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            with contextlib.suppress(OSError):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while (head := _read_head(connection)) is not None:
-                    request, fault = self._meet(head)
-                    if not self._answer(connection, request, fault):
-                        break
-        finally:
-            with self._lock:
-                self._sockets.discard(connection)
-            connection.close()
+    def reply(self, connection: socket.socket, head: bytes) -> bool:
+        """Send what the script says; False when the connection ends with it."""
+        return self._answer(connection, *self._meet(head))
 
     def _meet(self, head: bytes) -> tuple[Request, Fault]:
         path = head.split(b" ", 2)[1].decode("latin-1")
-        found = _RANGE.search(head)
+        found = RANGE.search(head)
         start = int(found.group(1)) if found else None
         stop = int(found.group(2)) + 1 if found and found.group(2) else None
         with self._lock:
@@ -184,7 +134,6 @@ class MediaServer:
         return request, (script[request.index] if request.index < len(script) else None) or Fault()
 
     def _answer(self, connection: socket.socket, request: Request, fault: Fault) -> bool:
-        """Send one answer; False when the connection ends with it."""
         if fault.drop_connection:
             return False
         content = fault.content or self.content
@@ -237,18 +186,8 @@ def _send_body(connection: socket.socket, body: bytes, fault: Fault, *, whole: b
     if fault.framing != "chunked":
         connection.sendall(body)
         return
-    for start in range(0, len(body), _PIECE):
-        piece = body[start : start + _PIECE]
+    for start in range(0, len(body), PIECE):
+        piece = body[start : start + PIECE]
         connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
     if whole:
         connection.sendall(b"0\r\n\r\n")
-
-
-def _read_head(connection: socket.socket) -> bytes | None:
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        data = connection.recv(65536)
-        if not data:
-            return None
-        head += data
-    return head
