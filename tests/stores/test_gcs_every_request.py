@@ -160,9 +160,10 @@ def in_a_tree(sink, uploads, _plain):
 
 
 @pytest.mark.all
-@pytest.mark.parametrize("is_forever", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("is_before", [True, False], ids=["not sent", "answer lost"])
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    ("error", "is_forever"), [("no connection", False), ("interrupt", False), ("no connection", True)]
+)
 def test_each_request_of_a_tree_goes_wrong(make_place, error, is_before, is_forever):
     """What is joined on the way is temporary as well."""
     scenario = Scenario(in_a_tree, new=TREE, old=OLD)
