@@ -61,6 +61,7 @@ DATE_DIRECTIVES: Final = "YymdHMSjGVuwUW%"
 STATE_FOLDER: Final = "_kaltura"
 DEFAULT_NAME: Final = "{entryId}/{flavorId}.{format}"
 DEFAULT_NAME_OF_ASSETS: Final = "{entryId}/{assetType}/{assetId}.{format}"
+CHANGE_IT: Final = "if it is a secret, change it, since it stands in the task's rendered fields now"
 
 _DATES: Final = frozenset({"createdAt", "updatedAt"})
 _KEEP_APART: Final = frozenset({"entryId", "assetId", "flavorId"})
@@ -68,6 +69,11 @@ _TELL_APART: Final = frozenset({"entryName", "referenceId"})
 _MISSING: Final = {"format": "bin"}
 _ROOT: Final = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*))?(?P<path>.*)", re.DOTALL)
 _UNWRITABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+#: How a signed URL, or a connection string, goes on.
+_SIGNED: Final = re.compile(
+    r"[?&;](sig|ks|password|account_?key|shared_?access_?\w+|aws_?\w+|[\w-]*(signature|credential|token|secret))=",
+    re.IGNORECASE,
+)
 
 Value: TypeAlias = "str | int | datetime | None"
 
@@ -110,6 +116,8 @@ class Destination:
         """
         if not text:
             raise DestinationError("the destination is empty; give an absolute path or a URL")
+        require_unsigned(text)
+        require_unsigned(state_root or "")
         if bad := _UNWRITABLE.search(text):
             raise DestinationError("the destination holds a control character", bad.start())
         prefix, offset = _split_prefix(text)
@@ -176,6 +184,19 @@ class Destination:
         :returns: ``root`` and *key*, joined by one slash.
         """
         return f"{self.root}{key}" if self.root.endswith("/") else f"{self.root}/{key}"
+
+
+def require_unsigned(text: str) -> None:
+    """
+    Refuse what goes on like a signed URL, without a word of it: places are shown in logs and manifests.
+
+    :param text: A destination, a root or a part of one.
+    :raises DestinationError: It does.
+    """
+    if _SIGNED.search(text):
+        raise DestinationError(
+            f"the destination looks like a signed URL: name an Airflow connection instead, s3://conn_id@…; {CHANGE_IT}"
+        )
 
 
 def flavor_values(entry: Entry, asset: FlavorAsset) -> dict[str, Value]:
@@ -307,7 +328,7 @@ def _depth_of(state_root: str, prefix: str, literal: tuple[Component, ...]) -> i
     root_prefix, offset = _split_prefix(state_root.rstrip("/") + "/")
     wanted = [(level,) for level in state_root[offset:].split("/") if level]
     if root_prefix != prefix or list(literal[: len(wanted)]) != wanted:
-        raise DestinationError(f"the destination does not lie below state_root {state_root!r} by its fixed part")
+        raise DestinationError("the destination does not lie below state_root by its fixed part")
     return len(wanted)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+from airflow_provider_kaltura.ingest.destination import CHANGE_IT, require_unsigned
 from airflow_provider_kaltura.ingest.errors import DestinationError
 
 _CONN_ID: Final = re.compile(r"[\w.-]+")
@@ -16,20 +17,14 @@ _HOST: Final = re.compile(r"([\w.~-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _WITH_BUCKETS: Final = frozenset(
     {"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "wasb", "wasbs", "adl", "az"}  # as Airflow and Hadoop name them
 )
-#: How a signed URL, or a connection string, goes on.
-_SIGNED: Final = re.compile(
-    r"[?&;](sig|ks|password|account_?key|shared_?access_?\w+|aws_?\w+|[\w-]*(signature|credential|token|secret))=",
-    re.IGNORECASE,
-)
 
 
 def _require_no_secret(scheme: str, named: str | None, place: str, path: str) -> None:
     """Refuse what may be a secret, without a word of it: a root is shown in logs, manifests and Airflow's own pages."""
-    change = "if it is a secret, change it, since it stands in the task's rendered fields now"
     if named and not _CONN_ID.fullmatch(named):
         raise DestinationError(
             f"a destination names an Airflow connection before '@', never a password: {scheme}://conn_id@…, with a "
-            f"conn_id of letters, digits, '_', '.' and '-'; {change}"
+            f"conn_id of letters, digits, '_', '.' and '-'; {CHANGE_IT}"
         )
     form = _BUCKET if scheme in _WITH_BUCKETS else _HOST
     # A secret may hold a slash: what follows it, and the '@', is then taken for the path.
@@ -37,12 +32,9 @@ def _require_no_secret(scheme: str, named: str | None, place: str, path: str) ->
         what = "a bucket or container" if scheme in _WITH_BUCKETS else "a host, and its port,"
         raise DestinationError(
             f"between '{scheme}://' and the next '/' stands the name of {what} after 'conn_id@', and nothing else, "
-            f"never a password; {change}"
+            f"never a password; {CHANGE_IT}"
         )
-    if _SIGNED.search(path):
-        raise DestinationError(
-            f"the destination looks like a signed URL: name an Airflow connection instead, s3://conn_id@…; {change}"
-        )
+    require_unsigned(path)
 
 
 @dataclass(frozen=True, slots=True)

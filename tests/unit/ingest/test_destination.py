@@ -350,3 +350,27 @@ def test_any_text_is_parsed_or_refused_with_a_place_inside_it(text):
         assert 0 <= found <= len(text)
     else:
         assert found.path(found.render(ENTRY, ASSET)).startswith(found.root)
+
+
+@pytest.mark.parametrize(
+    ("text", "state_root"),
+    [
+        ("s3://lake@archive/kaltura/{entryId}.mp4?X-Amz-Signature=hidden0", None),
+        ("s3://lake@archive/kaltura/{entryId}.{format}?sv=1&sig=hidden0", None),
+        ("https://host/lake/{entryId}/ks;ks=hidden0/a.mp4", None),
+        ("s3://lake@archive/kaltura/{entryId}.mp4?x-ms-token=hidden0{nothing}", None),
+        ("s3://lake@archive/kaltura/{entryId}.mp4", "s3://lake@archive/kaltura?sig=hidden0"),
+        ("s3://lake@archive/kaltura/{entryId}.mp4", "s3://AKIA:hidden0@archive/kaltura"),
+    ],
+)
+def test_what_may_be_a_secret_is_refused_and_not_shown(text, state_root):
+    """Below the root, too, where every file's name would hold it; and whatever else is wrong."""
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse(text, state_root=state_root)
+    assert "hidden0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["/lake/{entryId}?a=b/c.mp4", "/lake/sig=1/{entryId}.mp4", "/lake/a&b/{entryId}.mp4"])
+def test_signs_of_other_kinds_are_taken(text):
+    """A folder may be called ``sig=1``, as partitions are."""
+    assert Destination.parse(text).text == text
