@@ -142,6 +142,7 @@ def _scope(
     is_ahead = before.cursor is not None and before.cursor.until > int(now.timestamp()) + options.overlap_seconds
     full = (
         options.full
+        or options.listed_only
         or is_first
         or is_ahead
         or before.cursor is None
@@ -171,7 +172,7 @@ def _carry_out(work: Work, scope: _Scope) -> None:
 
 def _finish(work: Work, scope: _Scope, key: str, before: FoundCursor) -> None:
     """Move the cursor; where another run was faster, look again at what both may have written."""
-    if scope.cursor == before.cursor:
+    if scope.cursor == before.cursor or work.options.listed_only:
         return
     work.summary.cursor_moved = write_cursor(work.lake.store, key, before, scope.cursor)
     if work.summary.cursor_moved:
@@ -221,17 +222,19 @@ def _lines(spool: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 def _found(work: Work, scope: _Scope) -> Iterator[str]:
     """Yield the entries that may have changed, each once."""
-    index = work.index
-    may_remove = not work.options.plan_only
-    left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time(), may_remove=may_remove)
-    yield from (entry_id for entry_id in left if index.look(entry_id))
+    index, is_part = work.index, work.options.listed_only
+    if not is_part:
+        may_remove = not work.options.plan_only
+        left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time(), may_remove=may_remove)
+        yield from (entry_id for entry_id in left if index.look(entry_id))
     for entry in work.api.list_entries(_query(work.options.query, scope)):
         # A temporary entry is only there to replace the content of another one.
         is_news = entry.status != DELETED or index.state(entry.id) != "gone"
         if not entry.replaced_entry_id and is_news and index.look(entry.id):
             yield entry.id
     if scope.since is None:
-        yield from (entry_id for entry_id in index.entry_ids() if index.look(entry_id))
+        known = () if is_part else index.entry_ids()
+        yield from (entry_id for entry_id in known if index.look(entry_id))
         return
     yield from (entry_id for entry_id in index.entry_ids(waiting=True) if index.look(entry_id))
     changed = work.api.changed_entry_ids(index.entry_ids(), scope.since)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from airflow_provider_kaltura.api.flavors import Preferences
 from airflow_provider_kaltura.api.queries import ANY, EntryQuery
 from airflow_provider_kaltura.ingest.models import RunOptions
+from airflow_provider_kaltura.ingest.report import reason_of
 from airflow_provider_kaltura.ingest.resolve import parse_preferences
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 OnDeleted: TypeAlias = Literal["keep", "mark", "delete"]
 OnError: TypeAlias = Literal["continue", "fail"]
@@ -23,11 +21,12 @@ NAMED_FAILURES: Final = 20
 NAMED_PATHS: Final = 20
 
 
-def parse_sync_flavor(flavor: str | Sequence[str] | Preferences | None) -> SyncFlavor:
+def parse_sync_flavor(flavor: Any) -> SyncFlavor:
     """
     Read what a sync takes of each entry.
 
-    :param flavor: ``"each"`` for every flavor, or preferences for one; ``"source, best"`` by default.
+    :param flavor: ``"each"`` for every flavor, or preferences for one; ``"source, best"`` by default. Anything, since
+        templates may become anything.
     :returns: The preferences, or ``"each"``.
     :raises PreferenceError: The text can't be read; it names the position.
     """
@@ -53,10 +52,13 @@ class SyncOptions:
         index lags behind, and than clocks differ.
     :param full_every: After so many runs all is compared, since deleted flavors just vanish and lists may miss entries.
     :param full: Compare all in this run.
+    :param listed_only: Compare all that the query finds, and nothing else; the cursor stays where it is. For a part of
+        a library, such as a month of a backfill, beside others.
     :param plan_only: Only say what would be done.
     :param adopt: Take a file that nobody recorded for the right one by its length alone.
     :param stale_after_seconds: A flavor that was listed longer ago is asked for once more before it gets its name.
-    :param run: How files are fetched; what stands is never overwritten for another reason than a change.
+    :param run: How files are fetched; what stands is never overwritten for another reason than a change. Its
+        ``max_bytes`` is for the whole sync, and what does not go into it is left to the next one.
     """
 
     flavor: SyncFlavor = field(default_factory=Preferences.parse)
@@ -69,6 +71,7 @@ class SyncOptions:
     overlap_seconds: int = 600
     full_every: int = 7
     full: bool = False
+    listed_only: bool = False
     plan_only: bool = False
     adopt: bool = False
     stale_after_seconds: float = 60.0
@@ -114,6 +117,7 @@ class SyncSummary:
     :param unchanged: Flavors of them that stand as they are in Kaltura.
     :param planned: Flavors to fetch.
     :param planned_bytes: Their length, as far as Kaltura knows it.
+    :param put_off: Those of them that are left to the next sync, since ``max_bytes`` does not allow them.
     :param outcomes: What became of them, by outcome.
     :param fetched_bytes: Bytes of media that came over the network.
     :param gone: Files whose flavor Kaltura has no more, by what was, or would be, done to them.
@@ -136,6 +140,7 @@ class SyncSummary:
     unchanged: int = 0
     planned: int = 0
     planned_bytes: int = 0
+    put_off: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     fetched_bytes: int = 0
     gone: dict[str, int] = field(default_factory=dict)
@@ -157,5 +162,5 @@ class SyncSummary:
         """
         self.failed += 1
         if len(self.failures) < NAMED_FAILURES:
-            code = str(getattr(error, "code", None) or type(error).__name__)
-            self.failures.append(SyncFailure(entry_id, code, str(error)[:300]))
+            code, reason = reason_of(error)
+            self.failures.append(SyncFailure(entry_id, code, reason))

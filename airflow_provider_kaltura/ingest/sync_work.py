@@ -17,6 +17,7 @@ from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisio
 from airflow_provider_kaltura.ingest.manifest import ManifestWriter
 from airflow_provider_kaltura.ingest.manifest_row import MARKED, ManifestRow
 from airflow_provider_kaltura.ingest.plan import plan_flavor
+from airflow_provider_kaltura.ingest.report import reason_of
 from airflow_provider_kaltura.ingest.resolve import Resolved, resolve_flavor
 from airflow_provider_kaltura.ingest.run import run
 from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
@@ -175,6 +176,8 @@ class Work:
                 if standing.entry_id == job.entry_id
                 else self.index.state(standing.entry_id) != "gone" and not self.index.is_marked(job.key)
             )
+            # Whether another account still has it, nobody knows here.
+            is_taken = is_taken or standing.partner_id != job.partner_id
             owner = standing.asset_id if is_taken else owner
         if owner != job.asset_id:
             raise KeyCollisionError(job.path, owner, job.asset_id)
@@ -186,12 +189,13 @@ class Work:
         if self.options.plan_only:
             for job in jobs:
                 self.plan_row(job)
-        if self.options.plan_only or not jobs:
+        jobs = [] if self.options.plan_only else self._allowed(jobs)
+        if not jobs:
             return None
         outcomes = run(
             jobs,
             self.lake,
-            replace(self.options.run, if_exists="skip"),
+            replace(self.options.run, if_exists="skip", max_bytes=None),
             progress=self.progress,
             open_source=self.open_source,
             writer=self.writer,
@@ -202,6 +206,21 @@ class Work:
             self._take(outcome)
         return intents
 
+    def _allowed(self, jobs: list[AssetJob]) -> list[AssetJob]:
+        """Leave to the next sync what does not go into ``max_bytes``: it is no failure, and its entry waits."""
+        if self.options.run.max_bytes is None:
+            return jobs
+        left, allowed = self.options.run.max_bytes - self.summary.fetched_bytes, []
+        for job in jobs:
+            size_bytes = job.size_bytes or 0
+            if size_bytes <= left and left > 0:
+                left -= size_bytes
+                allowed.append(job)
+            else:
+                self.summary.put_off += 1
+                self._waiting.add(job.entry_id)
+        return allowed
+
     def _take(self, outcome: Outcome) -> None:
         self.summary.outcomes[outcome.outcome] = self.summary.outcomes.get(outcome.outcome, 0) + 1
         self.summary.fetched_bytes += outcome.fetched_bytes
@@ -211,7 +230,7 @@ class Work:
     def _fail(self, entry_id: str, error: Exception) -> None:
         self._waiting.add(entry_id)
         self.summary.fail(entry_id, error)
-        log.warning("Entry %s: %s", entry_id, error)
+        log.warning("Entry %s: %s", entry_id, reason_of(error)[1])
         most = 0 if self.options.on_error == "fail" else self.options.max_failures
         if most is not None and self.summary.failed > most:
             raise error

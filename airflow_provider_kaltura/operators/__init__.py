@@ -3,6 +3,7 @@
 from airflow_provider_kaltura.operators.download import KalturaDownloadToStorageOperator
 from airflow_provider_kaltura.operators.listing import KalturaListEntriesOperator
 from airflow_provider_kaltura.operators.storage import KalturaCleanStorageOperator, KalturaVerifyStorageOperator
+from airflow_provider_kaltura.operators.sync import KalturaSyncToStorageOperator
 from airflow_provider_kaltura.operators.urls import KalturaGetDownloadUrlOperator
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "KalturaDownloadToStorageOperator",
     "KalturaGetDownloadUrlOperator",
     "KalturaListEntriesOperator",
+    "KalturaSyncToStorageOperator",
     "KalturaVerifyStorageOperator",
 ]
