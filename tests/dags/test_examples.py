@@ -116,3 +116,33 @@ def test_dag_id_is_the_file_name(name):
 def test_flavor_is_that_of_the_library(sandbox):
     """The sandbox's own flavors are what the tests above compare with."""
     assert small.flavor_id_of(small.READY, 0) in sandbox.library.assets[FLAVOR]
+
+
+def test_mark_archived_example_adds_a_tag_once(run_dag, sandbox, tmp_path):
+    """The file lands, the entry has one more tag beside its own, and a second run sends no change at all."""
+    entry = sandbox.library.entries[small.READY]
+    with sandbox.library.changing(small.READY) as changed:
+        changed["tags"] = "sea, two words"
+    before = dict(entry)
+    conf = {"entry_id": small.READY, "destination": f"{tmp_path}/{{entryId}}.{{format}}"}
+    run = run_dag(load_example("example_kaltura_mark_archived"), conf)
+    assert result_of(run, "mark_archived") is True
+    assert entry["tags"] == "sea, two words, archived"
+    moved = {name for name in entry if entry[name] != before[name]}
+    assert moved <= {"tags", "updatedAt"}
+    again = run_dag(load_example("example_kaltura_mark_archived"), conf)
+    assert set(states(again).values()) == {"success"}
+    assert result_of(again, "download")["outcome"] == "skipped"
+    assert result_of(again, "mark_archived") is False
+    assert sandbox.log.action_counts()["media.update"] == 1
+
+
+def test_mark_archived_example_marks_nothing_that_is_not_proved(run_dag, sandbox, tmp_path):
+    """A file that stood there and has the right length only is not called archived."""
+    source = sandbox.library.file(small.flavor_id_of(small.READY, 0), "2").read()
+    (tmp_path / f"{small.READY}.mp4").write_bytes(source)
+    conf = {"entry_id": small.READY, "destination": f"{tmp_path}/{{entryId}}.{{format}}"}
+    run = run_dag(load_example("example_kaltura_mark_archived"), conf)
+    assert result_of(run, "download")["outcome"] == "adopted"
+    assert states(run)["mark_archived", -1] == "failed"
+    assert "media.update" not in sandbox.log.action_counts()
