@@ -1,8 +1,9 @@
 """
 Many entries into a lake by one task: what is taken is chosen for all, then fetched, several files at a time.
 
-First all is planned: entries and flavors are listed a thousand at a time, and wait in a temporary file. So two assets
-that would get one name are found before the first byte. Memory holds one name and one id per asset.
+First all is planned: entries and assets are listed a thousand at a time, and wait in a temporary file. So two assets
+that would get one name are found before the first byte. Memory holds one name and one id per asset. At the end the
+small files that were fetched are listed once more, since nothing else shows that one was replaced meanwhile.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_kaltura.ingest.batch_choice import choices
-from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
+from airflow_provider_kaltura.ingest.batch_items import planned
 from airflow_provider_kaltura.ingest.batch_models import BatchSummary
 from airflow_provider_kaltura.ingest.batch_run import ParallelRun
-from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.captions import require_converter
+from airflow_provider_kaltura.ingest.errors import AssetsError, DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.item_jobs import Taken, item_jobs
+from airflow_provider_kaltura.ingest.made import with_made
 from airflow_provider_kaltura.ingest.report import Report, entry_columns
 from airflow_provider_kaltura.ingest.spool import json_line, upload_spool
 from airflow_provider_kaltura.transfer.errors import SinkError
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow_provider_kaltura.api.facade import KalturaApi
-    from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+    from airflow_provider_kaltura.api.models import Entry
+    from airflow_provider_kaltura.ingest.batch_items import Item
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions
     from airflow_provider_kaltura.ingest.batch_urls import UrlRow
     from airflow_provider_kaltura.ingest.destination import Destination
@@ -51,22 +55,28 @@ def download_batch(
     watch: Callable[[int, int], None] | None = None,
 ) -> BatchSummary:
     """
-    Download the flavors of many entries.
+    Download the assets of many entries.
 
     :param api: Kaltura.
     :param entry_ids: Each once.
-    :param destination: Where files go.
+    :param destination: Where files go, parsed for ``options.assets``.
     :param lake: The same place, opened.
     :param options: How.
     :param open_source: Gives the source of a job; called by several threads.
     :param progress: Told while bytes move, by several threads.
     :param watch: Told how many assets are done, of how many, by the calling thread.
     :returns: What became of it. Failures are counted there, and raise nothing.
+    :raises AssetsError: The destination was not parsed for the wanted assets.
+    :raises MissingExtraError: Captions can't be converted here.
     :raises KeyCollisionError: Two assets would get one name; no byte was fetched.
     :raises KalturaError: Kaltura could not be asked for what there is; no byte was fetched.
     :raises SinkError: The manifest can't be read or written.
     """
     begun = time.monotonic()
+    if unchecked := set(options.assets) - set(destination.kinds):
+        raise AssetsError(f"the destination was not checked for {', '.join(sorted(unchecked))}")
+    if options.caption_format != "original":
+        require_converter()
     with Report(options.run) as report, tempfile.TemporaryFile() as spool:
         batch = _Batch(api, destination, lake, options, report, spool, watch)
         batch.plan(entry_ids)
@@ -126,80 +136,94 @@ class _Batch:
     done: int = 0
     summary: BatchSummary = field(default_factory=BatchSummary)
     claimed: dict[str, str] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    under_way: dict[tuple[str, str], tuple[Entry, Item]] = field(default_factory=dict)
+    taken: Taken = field(default_factory=Taken)
 
     # ------------------------------------------------------------------ what is taken
     def plan(self, entry_ids: Iterable[str]) -> None:
-        for chosen in choices(self.api, entry_ids, self.options.flavor):
-            if chosen.error is not None:
-                self._fail(chosen.entry_id, chosen.entry, chosen.error)
-            elif chosen.skipped is not None:
-                self.summary.skip(chosen.skipped)
-                self._note(chosen.entry_id, chosen.entry, outcome="skipped", reason=chosen.skipped)
-            elif chosen.entry is not None:
-                self._keep(chosen.entry, chosen.assets)
+        for one in planned(self.api, entry_ids, self.options):
+            if one.error is not None:
+                self._fail(one.entry_id, one.entry, one.error)
+            for reason, columns in one.skipped:
+                self.summary.skip(reason)
+                self._note(one.entry_id, one.entry, outcome="skipped", reason=reason, **columns)
+            if one.entry is not None:
+                self._keep(one.entry, one.items)
 
-    def _keep(self, entry: Entry, assets: tuple[FlavorAsset, ...]) -> None:
+    def _keep(self, entry: Entry, items: tuple[Item, ...]) -> None:
         kept = []
-        for asset in assets:
+        for item in items:
             try:
-                key = self.destination.render(entry, asset)
+                key = item.key(self.destination, entry)
             except DestinationError as error:
-                self._fail(entry.id, entry, error, **_asset_columns(asset))
+                self._fail(entry.id, entry, error, **item.columns())
                 continue
-            owner = self.claimed.setdefault(key, asset.id)
-            if owner != asset.id:
-                raise KeyCollisionError(self.destination.path(key), owner, asset.id)
-            kept.append(asset)
+            owner = self.claimed.setdefault(key, item.owner)
+            if owner != item.owner:
+                raise KeyCollisionError(self.destination.path(key), owner, item.owner)
+            kept.append(item)
         self.planned += len(kept)
         if kept:
             pickle.dump((entry, kept), self.spool)
 
-    def _kept(self) -> Iterator[tuple[Entry, FlavorAsset]]:
+    def _kept(self) -> Iterator[tuple[Entry, Item]]:
         self.spool.seek(0)
         while True:
             try:
-                entry, assets = pickle.load(self.spool)  # noqa: S301 - what this process has just written to its own file
+                entry, items = pickle.load(self.spool)  # noqa: S301 - what this process has just written to its own file
             except EOFError:
                 return
-            yield from ((entry, asset) for asset in assets)
+            yield from ((entry, item) for item in items)
 
     # ------------------------------------------------------------------ what is fetched
     def carry_out(self, open_source: Callable[[AssetJob], Source], progress: JobProgress | None) -> None:
         self._tell()
-        run = ParallelRun(self.lake, self.options.run, open_source, self.claimed, self.options.max_parallel, progress)
-        for outcome in run.outcomes(self._jobs()):
+        self._run(self._kept(), open_source, progress)
+        changed = list(self.taken.changed(self.api))
+        self.planned += len(changed)
+        if changed:
+            self._run(iter(changed), open_source, progress)
+
+    def _run(
+        self,
+        pairs: Iterator[tuple[Entry, Item]],
+        open_source: Callable[[AssetJob], Source],
+        progress: JobProgress | None,
+    ) -> None:
+        opener, parallel = with_made(open_source), self.options.max_parallel
+        run = ParallelRun(self.lake, self.options.run, opener, self.claimed, parallel, progress)
+        for outcome in run.outcomes(self._jobs(pairs)):
             self._take(outcome)
             self.done += 1
             self._tell()
 
-    def _jobs(self) -> Iterator[AssetJob]:
-        kept = self._kept()
+    def _jobs(self, pairs: Iterator[tuple[Entry, Item]]) -> Iterator[AssetJob]:
         if self.options.allows(self.summary.failed):
-            for entry, job in batch_jobs(self.api, kept, self.destination, self.options.flavor):
+            for entry, item, job in item_jobs(self.api, pairs, self.destination, self.options.flavor):
                 if not self.options.allows(self.summary.failed):
-                    self._leave(entry, job.asset_id, job.version, job.path)
+                    self._leave(entry, item)
                     continue
-                self.entries[job.asset_id] = entry
+                self.under_way[job.asset_type, job.asset_id] = entry, item
                 yield job
-        for entry, asset in kept:
-            path = self.destination.path(self.destination.render(entry, asset))
-            self._leave(entry, asset.id, asset.version, path)
+        for entry, item in pairs:
+            self._leave(entry, item)
 
     def _tell(self) -> None:
         if self.watch is not None:
             self.watch(self.done, self.planned)
 
-    def _leave(self, entry: Entry, asset_id: str, version: str, path: str) -> None:
+    def _leave(self, entry: Entry, item: Item) -> None:
         self.summary.total += 1
         self.summary.not_begun += 1
         self.summary.ended_early = True
-        self._note(entry.id, entry, outcome="not_begun", assetId=asset_id, version=version, path=path)
+        path = self.destination.path(item.key(self.destination, entry))
+        self._note(entry.id, entry, outcome="not_begun", path=path, **item.columns())
 
     def _take(self, outcome: Outcome) -> None:
         job = outcome.job
-        entry = self.entries.pop(job.asset_id, None)
+        entry, item = self.under_way.pop((job.asset_type, job.asset_id), (None, None))
         columns = {
+            **({} if item is None else item.columns()),
             "partnerId": job.partner_id,
             "assetType": job.asset_type,
             "assetId": job.asset_id,
@@ -213,6 +237,8 @@ class _Batch:
             self._fail(job.entry_id, entry, outcome.error, **columns)
             return
         if outcome.outcome in {"downloaded", "replaced"}:
+            if item is not None:
+                self.taken.add(job.entry_id, item)
             self.summary.total += 1
             self.summary.downloaded += 1
             self.summary.downloaded_bytes += outcome.size_bytes
@@ -228,10 +254,6 @@ class _Batch:
 
     def _note(self, entry_id: str, entry: Entry | None, **columns: Any) -> None:
         self.report.add({**entry_columns(entry, entry_id), **columns})
-
-
-def _asset_columns(asset: FlavorAsset) -> dict[str, Any]:
-    return {"assetType": "flavor", "assetId": asset.id, "version": asset.version, "size": asset.size_bytes}
 
 
 def _written(report: Report, lake: Lake, destination: Destination) -> str | None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from airflow_provider_kaltura.api.flavors import Preferences
+from airflow_provider_kaltura.ingest.asset_kinds import FLAVORS, parse_assets, parse_caption_format
+from airflow_provider_kaltura.ingest.errors import AssetsError
 from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.report import reason_of
 
 if TYPE_CHECKING:
+    from airflow_provider_kaltura.ingest.asset_kinds import AssetKind, CaptionFormat
     from airflow_provider_kaltura.ingest.batch_choice import BatchFlavor
 
 OnError: TypeAlias = Literal["fail", "continue"]
@@ -28,20 +31,28 @@ class BatchOptions:
     """
     How a batch is carried out.
 
-    :param flavor: What is taken of each entry: preferences, or ``"each"`` for every ready flavor.
+    :param assets: Which kinds of assets are taken of each entry.
+    :param flavor: Which of its flavors: preferences, or ``"each"`` for every ready one.
+    :param caption_format: How captions are written: ``"original"`` bytes, or converted to ``"srt"``, ``"vtt"`` or
+        ``"txt"``.
     :param on_error: ``"fail"`` begins nothing more after the first failure; what is under way is ended.
     :param max_failures: With ``"continue"``: more failures than these end the batch too; None for any number.
     :param max_parallel: Files at a time, 1 to 16.
     :param run: How files are fetched; its limits are those of all files together.
     """
 
+    assets: tuple[AssetKind, ...] = FLAVORS
     flavor: BatchFlavor = field(default_factory=Preferences.parse)
+    caption_format: CaptionFormat = "original"
     on_error: OnError = "fail"
     max_failures: int | None = None
     max_parallel: int = 4
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
+        parse_assets(self.assets)
+        if parse_caption_format(self.caption_format) != "original" and "captions" not in self.assets:
+            raise AssetsError(f"caption_format={self.caption_format!r} needs 'captions' in assets")
         if self.on_error not in get_args(OnError):
             raise ValueError(f"on_error is one of {', '.join(get_args(OnError))}, not {self.on_error!r:.40}")
         if self.max_failures is not None and self.max_failures < 0:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_kaltura.api.models import MediaUrl
+    from airflow_provider_kaltura.transfer.protocols import Source
 
 IfExists: TypeAlias = Literal["skip", "overwrite", "fail"]
 OutcomeName: TypeAlias = Literal["downloaded", "skipped", "adopted", "replaced", "failed"]
@@ -24,6 +25,7 @@ MAX_CONNECTIONS: Final = 8
 
 METADATA_ENTRY: Final = "kaltura-entry"
 METADATA_FLAVOR: Final = "kaltura-flavor"
+METADATA_TYPE: Final = "kaltura-type"
 METADATA_VERSION: Final = "kaltura-version"
 METADATA_CHECKSUM: Final = "kaltura-checksum"
 
@@ -44,7 +46,9 @@ class AssetJob:
     means that nothing but the server's Content-Length can prove the bytes (``verified`` is then ``"length"``).
     ``partner_id`` 0 and ``version`` ``""`` are unknown. ``refresh`` plans the same asset anew; it is asked once when
     the source turns out to have changed. ``confirm`` is called when all bytes are there and none is visible yet; it
-    raises SourceChangedError when they need not be those of ``version``.
+    raises SourceChangedError when they need not be those of ``version``. ``make`` gives the bytes of what is not taken
+    as it is, such as a converted caption; it may open sources of other jobs, and ``size_bytes`` is then None, while
+    ``is_proved`` tells that what it is made of had a size of Kaltura.
     """
 
     partner_id: int
@@ -60,6 +64,18 @@ class AssetJob:
     source_updated_at: datetime | None = None
     refresh: Callable[[], AssetJob] | None = field(default=None, repr=False, compare=False)
     confirm: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    make: Callable[[Callable[[AssetJob], Source]], bytes] | None = field(default=None, repr=False, compare=False)
+    is_proved: bool = False
+
+    @property
+    def owner(self) -> str:
+        """What a name is taken for; an entry's own files have its id."""
+        return self.asset_id if self.asset_id != self.entry_id else f"{self.asset_type} of {self.entry_id}"
+
+    @property
+    def verified(self) -> Verified:
+        """What proves the bytes, once they are there."""
+        return "full" if self.is_proved or self.size_bytes is not None else "length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,14 @@ _CONTENT_TYPES: Final = {
     "3gp": "video/3gpp",
     "aac": "audio/aac",
     "avi": "video/x-msvideo",
+    "dfxp": "application/ttml+xml",
     "flac": "audio/flac",
     "flv": "video/x-flv",
+    "gif": "image/gif",
     "ism": "application/vnd.ms-sstr+xml",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "json": "application/json",
     "m4a": "audio/mp4",
     "m4v": "video/x-m4v",
     "mkv": "video/x-matroska",
@@ -47,11 +52,17 @@ _CONTENT_TYPES: Final = {
     "mxf": "application/mxf",
     "ogg": "audio/ogg",
     "ogv": "video/ogg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "srt": "application/x-subrip; charset=utf-8",
     "ts": "video/mp2t",
+    "txt": "text/plain; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
     "wav": "audio/wav",
     "webm": "video/webm",
     "wma": "audio/x-ms-wma",
     "wmv": "video/x-ms-wmv",
+    "xml": "application/xml",
 }
 
 
@@ -136,7 +147,7 @@ def plan_flavor(
         key=key,
         path=destination.path(key),
         resolve_url=flavor_url,
-        attributes=_attributes(key, asset.file_ext, _metadata(entry.id, asset.id, asset.version)),
+        attributes=attributes_of(key, asset.file_ext, _metadata(entry.id, asset.id, asset.version)),
         source_updated_at=asset.updated_at,
         refresh=refresh,
         confirm=flavor_url.confirm,
@@ -173,7 +184,7 @@ def plan_url(bare: BareUrl, destination: Destination) -> AssetJob:
         key=key,
         path=destination.path(key),
         resolve_url=_BareUrl(as_media_url(bare.url)),
-        attributes=_attributes(
+        attributes=attributes_of(
             key,
             facts.file_ext,
             _metadata(facts.entry_id, facts.flavor_id, facts.version) if facts.flavor_id else {},
@@ -245,7 +256,15 @@ def _metadata(entry_id: str, flavor_id: str, version: str) -> dict[str, str]:
     return {METADATA_ENTRY: entry_id, METADATA_FLAVOR: flavor_id, METADATA_VERSION: version}
 
 
-def _attributes(key: str, file_ext: str, metadata: dict[str, str]) -> ObjectAttributes:
+def attributes_of(key: str, file_ext: str, metadata: dict[str, str]) -> ObjectAttributes:
+    """
+    Say what a store shall keep beside a file.
+
+    :param key: Its name.
+    :param file_ext: Its extension, which tells its type.
+    :param metadata: What it says about itself.
+    :returns: The attributes.
+    """
     name = key.rpartition("/")[2]
     plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
     disposition = f'attachment; filename="{plain}"'

@@ -48,6 +48,8 @@ COLUMNS: Final = (
     "partnerId",
     "assetType",
     "assetId",
+    "language",
+    "label",
     "version",
     "size",
     "checksum",

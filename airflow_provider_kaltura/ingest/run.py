@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.manifest import Records
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
-    from airflow_provider_kaltura.ingest.models import AssetJob, OutcomeName, RunOptions, Verified
+    from airflow_provider_kaltura.ingest.models import AssetJob, OutcomeName, RunOptions
     from airflow_provider_kaltura.ingest.partial_claim import Claim
     from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source
 
@@ -131,9 +131,9 @@ class _Run:
         self.unsettled = Unsettled(self.lake, self.options)
 
     def claim(self, job: AssetJob) -> None:
-        owner = self.claimed.setdefault(job.key, job.asset_id)
-        if owner != job.asset_id:
-            raise KeyCollisionError(job.path, owner, job.asset_id)
+        owner = self.claimed.setdefault(job.key, job.owner)
+        if owner != job.owner:
+            raise KeyCollisionError(job.path, owner, job.owner)
 
     def outcomes(self, plan: Iterable[AssetJob]) -> Iterator[Outcome]:
         try:
@@ -187,11 +187,10 @@ class _Run:
 
     def _carry_out(self, job: AssetJob, started: float) -> Outcome:
         source: Source | None = None
-        if job.size_bytes is None:
+        wanted = self._size_of_same(job) if job.make is not None else job.size_bytes
+        if wanted is None:
             source = self.open_source(job)
             wanted = source.size_bytes
-        else:
-            wanted = job.size_bytes
         stat = self.lake.store.stat(job.key)
         unsettled = stat is not None and self.unsettled.has(job, wanted)
         settled = self.unsettled.settle(job, wanted, stat) if stat is not None and unsettled else Settled()
@@ -201,6 +200,8 @@ class _Run:
         standing = None if stat is None else stat.size_bytes
         incomplete = (
             unsettled
+            # Whoever makes the bytes has them at hand.
+            or job.make is not None
             or self.lake.may_lose_files
             or (self.manifest is not None and (self.manifest.is_damaged or not self._is_kept(job.key)))
         )
@@ -216,6 +217,16 @@ class _Run:
             self._record_again(outcome, stat)
         return outcome
 
+    def _size_of_same(self, job: AssetJob) -> int | None:
+        """Tell the length of what was made of the same version before, which need not be made again to be known."""
+        stat = self.lake.store.stat(job.key) if self.options.if_exists == "skip" else None
+        if stat is None:
+            return None
+        if is_ours(stat):
+            return stat.size_bytes if by_metadata(job, stat).is_same_asset else None
+        row = self._read_manifest().standing(job.key, stat.version_tag)
+        return row.size_bytes if row is not None and describes(row, job) else None
+
     def _record_again(self, outcome: Outcome, stat: ObjectStat) -> None:
         """
         Write the row of a file that tells by its metadata what it is, should a kill have come before its row.
@@ -226,8 +237,7 @@ class _Run:
             return
         row = self._read_manifest().standing(outcome.job.key, stat.version_tag)
         if row is None or row.version_tag != stat.version_tag or not describes(row, outcome.job):
-            verified: Verified = "length" if outcome.job.size_bytes is None else "full"
-            landed = replace(outcome, outcome="downloaded", verified=verified, version_tag=stat.version_tag)
+            landed = replace(outcome, outcome="downloaded", verified=outcome.job.verified, version_tag=stat.version_tag)
             self._record(landed)
 
     def _recorded(
@@ -297,7 +307,7 @@ class _Run:
             outcome=outcome,
             size_bytes=found.size_bytes,
             checksum=found.checksum if self.options.checksum != "none" else None,
-            verified="length" if job.size_bytes is None else "full",
+            verified=job.verified,
             fetched_bytes=found.fetched_bytes,
             requests=found.requests,
             seconds=time.monotonic() - started,

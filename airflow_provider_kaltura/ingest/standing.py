@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 
-from airflow_provider_kaltura.ingest.models import METADATA_CHECKSUM, METADATA_FLAVOR, METADATA_VERSION, ChecksumName
+from airflow_provider_kaltura.ingest.models import (
+    METADATA_CHECKSUM,
+    METADATA_FLAVOR,
+    METADATA_TYPE,
+    METADATA_VERSION,
+    ChecksumName,
+)
 from airflow_provider_kaltura.transfer import proofs
 from airflow_provider_kaltura.transfer.checksum import (
     READ_BACK_BYTES,
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.models import AssetJob, IfExists, Verified
     from airflow_provider_kaltura.transfer.protocols import ObjectStat, Store
+
+# What has no type in its metadata; the first files had none.
+_FLAVOR: Final = "flavor"
 
 Decision: TypeAlias = Literal["fetch", "skip", "adopt", "refuse"]
 
@@ -87,8 +96,9 @@ def by_metadata(job: AssetJob, stat: ObjectStat) -> Recorded:
     :returns: What is recorded.
     """
     metadata = stat.metadata or {}
+    found = (metadata.get(METADATA_TYPE, _FLAVOR), metadata.get(METADATA_FLAVOR), metadata.get(METADATA_VERSION))
     return Recorded(
-        is_same_asset=(metadata.get(METADATA_FLAVOR), metadata.get(METADATA_VERSION)) == (job.asset_id, job.version),
+        is_same_asset=found == (job.asset_type, job.asset_id, job.version),
         size_bytes=stat.size_bytes,
         checksum=metadata.get(METADATA_CHECKSUM) or stat.checksum,
     )
