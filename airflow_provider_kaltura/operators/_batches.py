@@ -149,13 +149,14 @@ def batch_options(
     with airflow_errors():
         wanted = parse_batch_flavor(flavor)
     try:
-        options = BatchOptions(
-            flavor=wanted,
-            on_error=on_error,
-            max_failures=failures,
-            max_parallel=PARALLEL if parallel is None else parallel,
-            **more,
-        )
+        with airflow_errors():
+            options = BatchOptions(
+                flavor=wanted,
+                on_error=on_error,
+                max_failures=failures,
+                max_parallel=PARALLEL if parallel is None else parallel,
+                **more,
+            )
     except ValueError as error:
         raise KalturaArgumentError(f"{error}.") from None
     if options.on_error == "fail" and failures is not None:
@@ -201,7 +202,9 @@ def in_words(summary: BatchSummary) -> str:
     :param summary: It.
     :returns: Part of a sentence.
     """
-    parts = [f"{summary.downloaded} downloaded ({in_units(summary.downloaded_bytes)})"]
+    # Rows that came to nothing else are URLs, of which nothing is downloaded.
+    found = summary.total - summary.downloaded - summary.skipped - summary.failed - summary.not_begun
+    parts = [f"{found} found" if found else f"{summary.downloaded} downloaded ({in_units(summary.downloaded_bytes)})"]
     parts.append(f"{summary.skipped} skipped{_reasons(summary.skipped_reasons)}")
     parts.append(f"{summary.failed} failed")
     if summary.not_begun:

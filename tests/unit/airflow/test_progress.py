@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_kaltura.operators._progress import ProgressLog, in_time, in_units
+from airflow_provider_kaltura.operators._progress import BatchProgress, ProgressLog, in_time, in_units
 
 JOB = SimpleNamespace(asset_id="0_flavor01", path="/lake/x", resolve_url=None)
 MIB = 1024**2
@@ -87,3 +89,91 @@ def test_units(size_bytes, text):
 def test_times(seconds, text):
     """Times are hours, minutes, seconds."""
     assert in_time(seconds) == text
+
+
+def big(number):
+    """Give the job of a file."""
+    return SimpleNamespace(asset_id=f"0_flavor{number:02}", path="/lake/x", resolve_url=None)
+
+
+def batch_log():
+    """Give a batch's progress, its clock, and the lines that it has written."""
+    clock, lines = ManualClock(), []
+    return BatchProgress(lambda text, *words: lines.append(text % words), clock), clock, lines
+
+
+def test_a_batch_tells_files_bytes_and_rate():
+    """Bytes of all files together, those under way included; what was stored before was not fetched."""
+    progress, clock, lines = batch_log()
+    progress.watch(0, 40)
+    for number in range(4):
+        progress(big(number), 10 * MIB, 60 * MIB)
+    for number in range(4):
+        progress(big(number), 60 * MIB, 60 * MIB)
+    progress.watch(4, 40)
+    assert lines == []
+    clock.now += 10
+    progress.watch(5, 40)
+    assert lines == ["Batch: 5 of 40 files done, 200.0 MiB fetched, 20.0 MiB/s"]
+
+
+def test_many_small_files_write_a_line_every_ten_seconds():
+    """A thousand files in a minute are six lines, and none of their own."""
+    progress, clock, lines = batch_log()
+    for number in range(1_000):
+        progress(big(number), 0, MIB)
+        progress(big(number), MIB, MIB)
+        clock.now += 0.0605
+        progress.watch(number + 1, 1_000)
+    assert len(lines) == 6
+    assert all(line.startswith("Batch: ") for line in lines)
+    assert progress._stored == progress._big == {}
+
+
+def test_big_files_write_their_own_lines_once_a_minute():
+    """Each of several at a time keeps its own rate, and small ones stay silent."""
+    progress, clock, lines = batch_log()
+    for minute in range(4):
+        for number in range(3):
+            progress(big(number), minute * 100 * MIB, 400 * MIB)
+        progress(big(9), minute, MIB)
+        clock.now += 60
+    own = [line for line in lines if line.startswith("Flavor ")]
+    assert max(own).startswith("Flavor 0_flavor02: 300.0 MiB of 400.0 MiB (75 %), 1.7 MiB/s")
+    assert len(own) == 9
+
+
+def test_a_file_that_begins_anew_counts_its_bytes_again():
+    """They were fetched twice."""
+    progress, clock, lines = batch_log()
+    for done in (0, 50, 0, 100):
+        progress(big(1), done * MIB, 100 * MIB)
+    clock.now += 10
+    progress.watch(1, 1)
+    assert lines == ["Batch: 1 of 1 files done, 150.0 MiB fetched, 15.0 MiB/s"]
+
+
+def test_nothing_fetched_is_no_rate():
+    """A batch that only skips divides by nothing."""
+    progress, clock, lines = batch_log()
+    clock.now += 11
+    progress.watch(7, 9)
+    assert lines == ["Batch: 7 of 9 files done, 0 B fetched, 0 B/s"]
+
+
+def test_threads_lose_no_byte():
+    """Sixteen threads at once: the sum is exact, and each ten seconds have one line."""
+    progress, clock, lines = batch_log()
+    barrier = threading.Barrier(16)
+
+    def fetch(number):
+        barrier.wait()
+        for done in range(501):
+            progress(big(number), done, 500)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(fetch, range(16)))
+    clock.now += 10
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda done: progress.watch(done, 16), [16] * 64))
+    assert lines == [f"Batch: 16 of 16 files done, {in_units(16 * 500)} fetched, {in_units(1.6 * 500)}/s"]
