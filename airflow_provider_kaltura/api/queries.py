@@ -78,7 +78,7 @@ class EntryQuery:
             "categoriesMatchOr": self.category,
             "userIdIn": self.owners,
             "freeText": self.text,
-            "mediaTypeIn": tuple(_media_type(one) for one in self.media_types),
+            "mediaTypeIn": tuple(media_type(one) for one in self.media_types),
             "durationGreaterThanOrEqual": self.least_seconds,
             "durationLessThanOrEqual": self.most_seconds,
             "parentEntryIdEqual": self.parent_id,
@@ -119,7 +119,14 @@ class EntryQuery:
         return named
 
 
-def _media_type(given: str | int) -> int:
+def media_type(given: str | int) -> int:
+    """
+    Read a media type.
+
+    :param given: A word of :data:`MEDIA_TYPES`, or Kaltura's number.
+    :returns: The number.
+    :raises InvalidRequestError: It is neither.
+    """
     if isinstance(given, str) and given.lower() in MEDIA_TYPES:
         return MEDIA_TYPES[given.lower()]
     if str(given).isdigit():
