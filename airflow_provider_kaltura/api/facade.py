@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kaltura.api import flavor_changes
@@ -16,21 +16,21 @@ from airflow_provider_kaltura.api.errors import (
     NotReadyError,
     ThrottledError,
 )
+from airflow_provider_kaltura.api.flavor_pages import FlavorPage, keep_page, listed, queue_page, raised
 from airflow_provider_kaltura.api.ids import check_id
 from airflow_provider_kaltura.api.models import CheckResult, Entry, EntrySnapshot, FlavorAsset, MediaUrl
 from airflow_provider_kaltura.api.runtime import runtime_of
 from airflow_provider_kaltura.api.session import default_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from airflow_provider_kaltura.api.config import ClientConfig
     from airflow_provider_kaltura.api.queries import EntryQuery
     from airflow_provider_kaltura.api.runtime import Runtime
 
-# In-lists are cut silently after 500 values, pages after 500 objects (recorded cases lists.idIn_501, lists.bulk_501).
+# In-lists are cut silently after 500 values (recorded case lists.idIn_501).
 _CHUNK = 500
-_PAGE = 500
 _MULTIREQUEST = 100
 # So many entries may crash the server one after another before the server itself is to blame.
 _MAX_CRASHES = 3
@@ -101,6 +101,14 @@ class KalturaApi:
         from airflow_provider_kaltura.api.entries import list_entries  # noqa: PLC0415 - with the client
 
         return list_entries(self.runtime, query)
+
+    def list_snapshots(
+        self, query: EntryQuery, wanted: Callable[[Entry], bool] = lambda _: True
+    ) -> Iterator[list[EntrySnapshot]]:
+        """See :func:`~airflow_provider_kaltura.api.listed_snapshots.list_snapshots`."""
+        from airflow_provider_kaltura.api.listed_snapshots import list_snapshots  # noqa: PLC0415 - with the client
+
+        return list_snapshots(self.runtime, query, wanted)
 
     def list_flavor_assets(self, entry_ids: Iterable[str]) -> dict[str, list[FlavorAsset]]:
         """
@@ -234,19 +242,19 @@ class KalturaApi:
         if not chunks:
             return
         client = self.runtime.shared_client()
-        pages = [_Page(chunk, 1, newest=True) for chunk in chunks]
+        pages = [FlavorPage(chunk, 1, newest=True) for chunk in chunks]
         while pages:
             batch, pages = pages[: _MULTIREQUEST // 2], pages[_MULTIREQUEST // 2 :]
             client.startMultiRequest()
             for page in batch:
                 if entries is not None and page.number == 1:
                     client.baseEntry.getByIds(",".join(page.entry_ids))
-                _queue_flavor_list(client, page)
-            answers = iter([_raised(item) for item in client.doMultiRequest()])
+                queue_page(client, page)
+            answers = iter([raised(item) for item in client.doMultiRequest()])
             for page in batch:
                 if entries is not None and page.number == 1:
                     _keep_entries(next(answers), entries)
-                pages.extend(_keep_assets(next(answers), page, assets))
+                pages.extend(keep_page(next(answers), page, assets))
 
     def _web_playable(self, entry_ids: list[str]) -> dict[str, frozenset[str] | KalturaError]:
         found: dict[str, frozenset[str] | KalturaError] = {}
@@ -279,51 +287,12 @@ class KalturaApi:
         return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """One page of a list of flavor assets; ``newest`` on the last one planned so far."""
-
-    entry_ids: list[str]
-    number: int
-    newest: bool
-
-
-def _queue_flavor_list(client: Any, page: _Page) -> None:
-    from KalturaClient.Plugins.Core import KalturaFilterPager, KalturaFlavorAssetFilter  # noqa: PLC0415 - heavy
-
-    # The official class sends its objectType, without which the server drops fields silently (recorded case
-    # flavors.list_statusEqual_no_objectType). Without an order that of pages is not defined.
-    wanted = KalturaFlavorAssetFilter(entryIdIn=",".join(page.entry_ids), orderBy="+createdAt")
-    client.flavorAsset.list(wanted, KalturaFilterPager(pageSize=_PAGE, pageIndex=page.number))
-
-
 def _keep_entries(answer: Any, entries: dict[str, Entry]) -> None:
     from airflow_provider_kaltura.api.convert import entry_of  # noqa: PLC0415 - with the client
 
-    for item in _listed(answer):
+    for item in listed(answer):
         entry = entry_of(item)
         entries[entry.id] = entry
-
-
-def _keep_assets(answer: Any, page: _Page, assets: dict[str, dict[str, FlavorAsset]]) -> list[_Page]:
-    """Keep what was asked for, and plan the pages still missing: the count tells how many, a short page proves it."""
-    from airflow_provider_kaltura.api.convert import flavor_of, number  # noqa: PLC0415 - with the client
-
-    listed = _listed(getattr(answer, "objects", None))
-    for item in listed:
-        asset = flavor_of(item)
-        if asset.entry_id in assets:
-            assets[asset.entry_id][asset.id] = asset
-    if len(listed) < _PAGE or not page.newest:
-        return []
-    total = number(getattr(answer, "totalCount", None)) or 0
-    last = max(page.number + 1, -(-total // _PAGE))
-    return [_Page(page.entry_ids, index, newest=index == last) for index in range(page.number + 1, last + 1)]
-
-
-def _listed(value: Any) -> list[Any]:
-    # In a multirequest the official client reads an empty list as an empty text.
-    return value if isinstance(value, list) else []
 
 
 def _by_id(assets: dict[str, FlavorAsset]) -> list[FlavorAsset]:
@@ -331,14 +300,7 @@ def _by_id(assets: dict[str, FlavorAsset]) -> list[FlavorAsset]:
 
 
 def _ids(items: Any) -> frozenset[str]:
-    return frozenset(str(item.id) for item in _listed(items))
-
-
-def _raised(item: Any) -> Any:
-    """Errors of a multirequest are items of its list."""
-    if isinstance(item, KalturaError):
-        raise item
-    return item
+    return frozenset(str(item.id) for item in listed(items))
 
 
 def _web_answer(item: Any) -> frozenset[str] | KalturaError:

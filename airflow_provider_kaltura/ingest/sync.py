@@ -25,6 +25,7 @@ import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from airflow_provider_kaltura.api.listing import RELATIVE_TIME_SECONDS
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_kaltura.api.facade import KalturaApi
+    from airflow_provider_kaltura.api.models import Entry
     from airflow_provider_kaltura.api.queries import EntryQuery
     from airflow_provider_kaltura.ingest.destination import Destination
     from airflow_provider_kaltura.ingest.lake import Lake
@@ -163,7 +165,7 @@ def _scope(
 
 def _carry_out(work: Work, scope: _Scope) -> None:
     try:
-        work.carry_out(_found(work, scope))
+        _look(work, scope)
     except BaseException:
         work.writer.flush_quietly()
         raise
@@ -206,7 +208,7 @@ def _plan(work: Work, scope: _Scope) -> None:
             spool.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
         work.plan_row = keep
-        work.carry_out(_found(work, scope))
+        _look(work, scope)
         if work.summary.planned:
             key = f"{PLAN_FOLDER}/{uuid.uuid4().hex}.jsonl"
             path = work.destination.path(key)
@@ -220,24 +222,46 @@ def _lines(spool: IO[bytes]) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _found(work: Work, scope: _Scope) -> Iterator[str]:
-    """Yield the entries that may have changed, each once."""
-    index, is_part = work.index, work.options.listed_only
-    if not is_part:
-        may_remove = not work.options.plan_only
-        left = take_intents(work.lake.store, index, work.api.config.partner_id, time.time(), may_remove=may_remove)
-        yield from (entry_id for entry_id in left if index.look(entry_id))
-    for entry in work.api.list_entries(_query(work.options.query, scope)):
-        # A temporary entry is only there to replace the content of another one.
-        is_news = entry.status != DELETED or index.state(entry.id) != "gone"
-        if not entry.replaced_entry_id and is_news and index.look(entry.id):
-            yield entry.id
-    if scope.since is None:
-        known = () if is_part else index.entry_ids()
-        yield from (entry_id for entry_id in known if index.look(entry_id))
+def _look(work: Work, scope: _Scope) -> None:
+    """Look at the entries that may have changed, at each once."""
+    if scope.since is not None:
+        work.carry_out(chain(_left_behind(work), _listed(work, scope), _noticed(work, scope.since)))
         return
+    is_part = work.options.listed_only
+    if not is_part:
+        work.carry_out(_left_behind(work))
+    if work.options.wants_web:
+        work.carry_out(_listed(work, scope))
+    else:
+        work.carry_out_listed(work.api.list_snapshots(_query(work.options.query, scope), _is_news(work.index)))
+    if not is_part:
+        work.carry_out(entry_id for entry_id in work.index.entry_ids() if work.index.look(entry_id))
+
+
+def _left_behind(work: Work) -> Iterator[str]:
+    may_remove = not work.options.plan_only
+    left = take_intents(work.lake.store, work.index, work.api.config.partner_id, time.time(), may_remove=may_remove)
+    yield from (entry_id for entry_id in left if work.index.look(entry_id))
+
+
+def _listed(work: Work, scope: _Scope) -> Iterator[str]:
+    is_news = _is_news(work.index)
+    yield from (entry.id for entry in work.api.list_entries(_query(work.options.query, scope)) if is_news(entry))
+
+
+def _is_news(index: LakeIndex) -> Callable[[Entry], bool]:
+    def is_news(entry: Entry) -> bool:
+        # A temporary entry is only there to replace the content of another one.
+        is_known = entry.status == DELETED and index.state(entry.id) == "gone"
+        return not entry.replaced_entry_id and not is_known and index.look(entry.id)
+
+    return is_news
+
+
+def _noticed(work: Work, since: int) -> Iterator[str]:
+    index = work.index
     yield from (entry_id for entry_id in index.entry_ids(waiting=True) if index.look(entry_id))
-    changed = work.api.changed_entry_ids(index.entry_ids(), scope.since)
+    changed = work.api.changed_entry_ids(index.entry_ids(), since)
     yield from (entry_id for entry_id in changed if index.look(entry_id))
 
 

@@ -27,7 +27,7 @@ from airflow_provider_kaltura.ingest.sync_options import NAMED_PATHS, SyncOption
 from airflow_provider_kaltura.transfer.errors import SourceChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow_provider_kaltura.api.facade import KalturaApi
     from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset
@@ -105,14 +105,36 @@ class Work:
         while group := list(itertools.islice(rest, ENTRIES_AT_ONCE)):
             self._look_at(group)
 
+    def carry_out_listed(self, groups: Iterable[list[EntrySnapshot]]) -> None:
+        """
+        The same for entries that were listed with their flavors.
+
+        :param groups: Each entry once; those of a group were listed when the group before it was asked for.
+        :raises Exception: See :meth:`carry_out`.
+        """
+        rest, listed_at = iter(groups), self.monotonic()
+        while True:
+            asked_at = self.monotonic()
+            group = next(rest, None)
+            if group is None:
+                return
+            if asked_at - listed_at > self.options.stale_after_seconds:
+                self._look_at([one.entry.id for one in group])
+            else:
+                self._take_group({one.entry.id: one for one in group}, asked_at)
+            listed_at = asked_at
+
     def _look_at(self, group: list[str]) -> None:
         listed_at = self.monotonic()
         web = group if self.options.wants_web else ()
+        self._take_group(self.api.snapshot(group, web_playable_for=web), listed_at)
+
+    def _take_group(self, group: Mapping[str, EntrySnapshot | KalturaError], listed_at: float) -> None:
         verdicts: dict[str, Verdict] = {}
         entries: dict[str, Entry] = {}
         missing: list[str] = []
         self._waiting.clear()
-        for entry_id, found in self.api.snapshot(group, web_playable_for=web).items():
+        for entry_id, found in group.items():
             self.summary.entries += 1
             if _is_missing(found):
                 missing.append(entry_id)

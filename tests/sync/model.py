@@ -216,6 +216,20 @@ class Model:
         ]
         return walk(lambda wanted: self._fetch(found, wanted), _time_of, Window(), {})
 
+    def list_snapshots(self, query, wanted=lambda _: True):
+        """Walk over what the index has; the flavors are as they are, asked for when the next page is."""
+        pending = []
+        for entry in self.list_entries(query):
+            pending += [entry] if wanted(entry) else []
+            if len(pending) == self.page:
+                yield self._with_flavors(pending)
+                pending = []
+        yield self._with_flavors(pending)
+
+    def _with_flavors(self, entries):
+        of_entry = {one.id: sorted(self.of_entry[one.id]) for one in entries}
+        return [EntrySnapshot(entry=one, assets=tuple(map(self.flavors.get, of_entry[one.id]))) for one in entries]
+
     def _fetch(self, found, wanted):
         self.requests += 1
         page = list(found)

@@ -109,3 +109,16 @@ def test_a_quiet_night_costs_few_requests(follower):
     summary = follower.sync()
     assert (summary.planned, summary.entries) == (0, 0)
     assert follower.requests <= 3
+
+
+@pytest.mark.parametrize("entries", [1_000, pytest.param(5_000, marks=pytest.mark.all)])
+def test_a_full_compare_costs_a_request_for_each_page_of_entries(entries):
+    """Entries with all their flavors, eight each, in a request per 500 and few more: 203 for 100,000."""
+    with serve(rules.library(entries=entries, only_ready_videos=True)) as running:
+        follower = Follower(running)
+        planned = follower.sync(SyncOptions(flavor="each", plan_only=True))
+        follower.api.close()
+    print(f"{follower.requests} requests for {planned.entries} entries of {planned.planned} flavors")  # noqa: T201 - to report
+    assert (planned.entries, planned.planned) == (entries, 8 * entries)
+    # Nobody knows how many pages the first flavors take, and a full last page does not say that it is the last.
+    assert follower.requests <= entries // 500 + 3
