@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 from airflow_provider_kaltura.compat import BaseOperator, task_identity
 from airflow_provider_kaltura.exceptions import airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
+from airflow_provider_kaltura.ingest.asset_kinds import FLAVORS, parse_assets, parse_caption_format
 from airflow_provider_kaltura.ingest.models import MAX_CONNECTIONS, ChecksumName, IfExists, RunOptions
 from airflow_provider_kaltura.operators._arguments import (
     as_connection_id,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_kaltura.api.config import ClientConfig
+    from airflow_provider_kaltura.ingest.asset_kinds import AssetKind, CaptionFormat
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions, OnError
     from airflow_provider_kaltura.ingest.destination import Destination
     from airflow_provider_kaltura.ingest.lake import Lake
@@ -60,13 +62,19 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param destination: (templated) Where the file goes: an absolute path or a URL such as ``s3://bucket/…``,
         ``gs://…``, ``abfs://…``, or whatever Airflow's ObjectStoragePath opens. Placeholders in single braces are
         filled after Jinja: ``{entryId}``, ``{entryName}``, ``{flavorId}``, ``{format}``, ``{createdAt:%Y/%m}`` and
-        more; a destination that ends in ``/`` gets ``{entryId}/{flavorId}.{format}``.
+        more; a destination that ends in ``/`` gets ``{entryId}/{flavorId}.{format}``. With other ``assets`` also
+        ``{assetType}``, ``{assetId}``, ``{language}``, ``{label}`` and ``{fileName}``, where they mean something.
     :param entry_id: (templated) The entry.
     :param download: (templated) What ``KalturaGetDownloadUrlOperator``, or the sensor, returned for one flavor; the
         flavor is asked for once more, so that a changed one is never mixed up. Or a bare http(s) URL, whose
         Content-Length is then the only proof.
     :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas or lines.
     :param entries_from: (templated) Many entries: a slice of a listing, ``path#start-end``.
+    :param assets: (templated) For many entries: the kinds of assets that are taken of each, a list or a text with
+        commas: ``"flavors"``, ``"captions"``, ``"transcripts"``, ``"thumbnails"``, ``"attachments"``, ``"metadata"``,
+        ``"file"``.
+    :param caption_format: (templated) For many entries: ``"original"``, or what captions are converted to: ``"srt"``,
+        ``"vtt"`` or ``"txt"`` (with the extra ``[captions]``).
     :param flavor: (templated) Preferences, tried in order, for entries. For many also ``"each"``, every flavor that is
         ready.
     :param on_error: (templated) For many entries: ``"fail"`` begins nothing more after the first failure,
@@ -103,6 +111,8 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         "download",
         "entry_ids",
         "entries_from",
+        "assets",
+        "caption_format",
         "flavor",
         "on_error",
         "max_failures",
@@ -130,6 +140,8 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         download: DownloadUrl | XComArg | str | None = None,
         entry_ids: list[str] | str | XComArg | None = None,
         entries_from: str | XComArg | None = None,
+        assets: Sequence[AssetKind | str] | str | XComArg = FLAVORS,
+        caption_format: CaptionFormat | str = "original",
         flavor: str | list[str] | XComArg = "source, best",
         on_error: OnError | str = "fail",
         max_failures: int | str | None = None,
@@ -153,6 +165,8 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         self.download = download
         self.entry_ids = entry_ids
         self.entries_from = entries_from
+        self.assets = assets
+        self.caption_format = caption_format
         self.flavor = flavor
         self.on_error = on_error
         self.max_failures = max_failures
@@ -191,10 +205,21 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         if is_batch(mode):
             return self._many(options)
         on_error = None if self.on_error == "fail" else self.on_error
-        check_single(self.flavor, on_error=on_error, max_failures=self.max_failures)
+        with airflow_errors():
+            others = None if parse_assets(self.assets) == FLAVORS else self.assets
+            caption_format = parse_caption_format(self.caption_format)
+        check_single(
+            self.flavor,
+            assets=others,
+            caption_format=None if caption_format == "original" else caption_format,
+            on_error=on_error,
+            max_failures=self.max_failures,
+        )
         return self._one(mode, options)
 
-    def _open(self, options: RunOptions, conn_id: str | None) -> tuple[Destination, Lake]:
+    def _open(
+        self, options: RunOptions, conn_id: str | None, kinds: tuple[AssetKind, ...] = FLAVORS
+    ) -> tuple[Destination, Lake]:
         # Not at the top: DAG files are parsed often, and need none of it.
         from airflow_provider_kaltura.ingest.destination import Destination  # noqa: PLC0415, see above
         from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see above
@@ -202,6 +227,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         destination = Destination.parse(
             check_text("destination", self.destination),
             state_root=check_text("state_root", self.state_root) if self.state_root else None,
+            kinds=kinds,
         )
         return destination, open_lake(destination.root, conn_id=conn_id, options=options.store)
 
@@ -251,7 +277,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
         options = self._batch_options(run)
         with airflow_errors(self.kaltura_conn_id) as lakes:
-            destination, lake = self._open(run, conn_id)
+            destination, lake = self._open(run, conn_id, options.assets)
             lakes.are_at(lake.root, conn_id)
             entry_ids = read_entry_ids(self.entry_ids, self.entries_from, self.max_entries, conn_id)
             self.log.info("%d entries go to %s", len(entry_ids), destination.text)
@@ -272,7 +298,11 @@ class KalturaDownloadToStorageOperator(BaseOperator):
         return end_batch(summary, options, self.kaltura_conn_id, lake.root, conn_id, self.log.info)
 
     def _batch_options(self, run: RunOptions) -> BatchOptions:
+        with airflow_errors():
+            assets, caption_format = parse_assets(self.assets), parse_caption_format(self.caption_format)
         return batch_options(
+            assets=assets,
+            caption_format=caption_format,
             flavor=self.flavor,
             on_error=self.on_error,
             max_failures=self.max_failures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,20 @@ def test_mark_archived_example_marks_nothing_that_is_not_proved(run_dag, sandbox
     assert result_of(run, "download")["outcome"] == "adopted"
     assert states(run)["mark_archived", -1] == "failed"
     assert "media.update" not in sandbox.log.action_counts()
+
+
+def test_captions_example_writes_a_row_for_each_caption_line(run_dag, sandbox, tmp_path):
+    """Entry id, language, times and text of all captions; a second run fetches nothing and writes the same."""
+    conf = {"entry_ids": [small.READY, small.UNICODE], "folder": str(tmp_path)}
+    first = run_dag(load_example("example_kaltura_captions"), conf)
+    assert set(states(first).values()) == {"success"}
+    written = (tmp_path / "captions.jsonl").read_text()
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert {(line["entryId"], line["language"]) for line in lines} == {(small.READY, "en"), (small.READY, "de")}
+    english = sandbox.library.file("0_captions", "2").read().decode()
+    assert all(line["text"] in english for line in lines if line["language"] == "en")
+    assert [line["startMs"] < line["endMs"] for line in lines] == [True] * len(lines)
+    again = run_dag(load_example("example_kaltura_captions"), conf)
+    assert result_of(again, "captions")["downloaded"] == 0
+    # Files are told of as they come.
+    assert sorted((tmp_path / "captions.jsonl").read_text().splitlines()) == sorted(written.splitlines())

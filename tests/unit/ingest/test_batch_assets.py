@@ -283,11 +283,11 @@ def test_a_destination_for_other_assets_is_refused(api, tmp_path):
         )
 
 
-def test_the_session_of_a_url_is_not_told_to_anybody(load, caplog, sessions, sandbox):
+def test_the_session_of_a_url_is_not_told_to_anybody(load, caplog, sessions, requests):
     """No log line has it, and it is not announced: each announced one would make every log line dearer."""
     caplog.set_level(logging.DEBUG)
     with_sessions = load("captions,thumbnails")
-    served = [record.path for record in sandbox.log.records() if "/ks/" in record.path]
+    served = [record.path for record in requests() if "/ks/" in record.path]
     inside = {path.rpartition("/ks/")[2] for path in served}
     assert inside
     assert not inside & set(sessions)
