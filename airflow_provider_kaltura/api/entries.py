@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_kaltura.api.convert import entry_of
 from airflow_provider_kaltura.api.errors import KalturaTransportError
 from airflow_provider_kaltura.api.filters import check_filter
-from airflow_provider_kaltura.api.listing import PAGE_SIZE, TimeKey, walk
+from airflow_provider_kaltura.api.listing import PAGE_SIZE, Listed, TimeKey, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_kaltura.api.listing import Filter
     from airflow_provider_kaltura.api.models import Entry
     from airflow_provider_kaltura.api.queries import EntryQuery
     from airflow_provider_kaltura.api.runtime import Runtime
+
+T = TypeVar("T", bound=Listed)
 
 _TIMES: Final = {"createdAt": "created_at", "updatedAt": "updated_at"}
 
@@ -30,6 +32,23 @@ def list_entries(runtime: Runtime, query: EntryQuery) -> Iterator[Entry]:
     :raises InvalidRequestError: The query has a field or value that can't be.
     :raises TooManyMatchesError: A second holds more entries than can be told apart.
     """
+    return walk_entries(runtime, query, entry_of, _seconds)
+
+
+def walk_entries(
+    runtime: Runtime, query: EntryQuery, read: Callable[[Any], T], time_of: Callable[[T, TimeKey], int]
+) -> Iterator[T]:
+    """
+    Walk ``media.list``, and read each entry in one's own way.
+
+    :param runtime: Of the connection.
+    :param query: Which entries; checked before anything is sent.
+    :param read: Gets an entry of the official client, returns what is yielded.
+    :param time_of: Reads a time of that, in seconds.
+    :returns: As :func:`list_entries`.
+    :raises InvalidRequestError: The query has a field or value that can't be.
+    :raises KalturaTransportError: A page is longer than what was asked for.
+    """
     from KalturaClient.Plugins.Core import (  # noqa: PLC0415 - heavy
         KalturaEntryModerationStatus,
         KalturaEntryStatus,
@@ -40,15 +59,15 @@ def list_entries(runtime: Runtime, query: EntryQuery) -> Iterator[Entry]:
     fields = query.fields(_values(KalturaEntryStatus), _values(KalturaEntryModerationStatus))
     window, wanted = query.window(check_filter(fields, KalturaMediaEntryFilter))
 
-    def fetch(given: Filter) -> list[Entry]:
+    def fetch(given: Filter) -> list[T]:
         answer = runtime.shared_client().media.list(KalturaMediaEntryFilter(**given), KalturaFilterPager(PAGE_SIZE, 1))
         objects = getattr(answer, "objects", None)
-        page = [entry_of(item) for item in objects] if isinstance(objects, list) else []
+        page = [read(item) for item in objects] if isinstance(objects, list) else []
         if len(page) > PAGE_SIZE:
             raise KalturaTransportError(f"media.list answered {len(page)} entries to a page of {PAGE_SIZE}.", "PAGE")
         return page
 
-    return walk(fetch, _seconds, window, wanted)
+    return walk(fetch, time_of, window, wanted)
 
 
 def _seconds(entry: Entry, key: TimeKey) -> int:

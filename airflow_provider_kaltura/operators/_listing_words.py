@@ -42,8 +42,15 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in {"", "None"})
 
 
-def _list(name: str, value: Any) -> list[str]:
-    """Read a list, the same as JSON or as Python writes it, or a text with commas or lines."""
+def as_list(name: str, value: Any) -> list[str]:
+    """
+    Read a list, the same as JSON or as Python writes it, or a text with commas or lines.
+
+    :param name: The argument.
+    :param value: What was given.
+    :returns: Its members, without empty ones.
+    :raises KalturaArgumentError: It is none.
+    """
     if isinstance(value, str):
         text = value.strip()
         value = _literal(name, text) if text.startswith("[") else re.split(r"[,\n]", text)
@@ -58,7 +65,7 @@ def _list(name: str, value: Any) -> list[str]:
 
 
 def _numbers(name: str, value: Any) -> list[int]:
-    numbers = [as_number(name, text) for text in _list(name, value)]
+    numbers = [as_number(name, text) for text in as_list(name, value)]
     return [number for number in numbers if number is not None]
 
 
@@ -120,19 +127,19 @@ def _literal(name: str, text: str) -> Any:
 
 
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
-    "entry_ids": _list,
-    "tags": _list,
+    "entry_ids": as_list,
+    "tags": as_list,
     "category_ids": _numbers,
     "with_subcategories": as_switch,
     "category": _text,
-    "owners": _list,
+    "owners": as_list,
     "text": _text,
-    "media_types": _list,
+    "media_types": as_list,
     "least_seconds": _number,
     "most_seconds": _number,
     **{name: _time for name in WORDS if name.endswith(("_since", "_until"))},
     "parent_id": _text,
-    "statuses": _list,
+    "statuses": as_list,
     "moderation": _moderation,
     "filter": _fields,
 }

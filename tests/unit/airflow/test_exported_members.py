@@ -8,7 +8,7 @@ import pytest
 
 MODULES = {
     "hooks": ["kaltura"],
-    "operators": ["download", "listing", "storage", "sync", "urls"],
+    "operators": ["catalog", "download", "listing", "storage", "sync", "urls"],
     "sensors": ["kaltura"],
     "triggers": ["kaltura"],
 }
