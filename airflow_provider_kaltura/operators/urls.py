@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -162,16 +163,15 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
 
         conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
         options = batch_options(flavor=self.flavor, on_error=self.on_error, max_failures=self.max_failures)
-        folder, name = self._report_place(context)
+        place = self._report_place(context)
         entry_ids = read_entry_ids(self.entry_ids, self.entries_from, self.max_entries, conn_id)
         if not entry_ids:
             self.log.info("There is no entry; nothing is written")
             return batch_result(BatchSummary())
-        summary = self._write(entry_ids, options, folder, name, task_identity(context).get("try_number", 1), conn_id)
-        return end_batch(summary, options, self.kaltura_conn_id, folder, conn_id, self.log.info)
+        summary = self._write(entry_ids, options, place, conn_id)
+        return end_batch(summary, options, self.kaltura_conn_id, place.folder, conn_id, self.log.info)
 
-    def _report_place(self, context: Context) -> tuple[str, str]:
-        """Tell in which folder, and under which name, the URLs are written."""
+    def _report_place(self, context: Context) -> _Place:
         from airflow_provider_kaltura.ingest.safe_names import slug  # noqa: PLC0415, see _one
 
         path = check_text("report_path", self.report_path or "").strip()
@@ -180,30 +180,28 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
                 "Give report_path: the file, or the folder ending in '/', into which the URLs of many entries go."
             )
         folder, slash, name = path.rpartition("/")
-        if "{" in path or not slash or name in {".", ".."}:
-            raise KalturaArgumentError(
-                f"report_path must be an absolute path or a URL, without placeholders, not {path!r:.200}."
-            )
-        who = {"run_id": "manual", "task_id": "task", "map_index": -1, **task_identity(context)}
+        is_whole = path.startswith("/") or "://" in path
+        if "{" in path or not slash or not is_whole or name in {".", ".."}:
+            # Without its text, which may hold what is a secret.
+            raise KalturaArgumentError("report_path must be an absolute path or a URL, without placeholders.")
+        who = {"run_id": "manual", "task_id": "task", "map_index": -1, "try_number": 1, **task_identity(context)}
         own = f"urls-{slug(who['run_id'], 80)}-{slug(who['task_id'], 80)}-{who['map_index']}.jsonl"
         is_bare = not folder or folder.endswith((":", ":/"))
-        return f"{folder}/" if is_bare else folder, name or own
+        # What stands there is ours where the name says whose it is, or after a try that may have written it.
+        replaces = not name or who["try_number"] > 1
+        return _Place(f"{folder}/" if is_bare else folder, name or own, replaces)
 
-    def _write(
-        self, entry_ids: list[str], options: BatchOptions, folder: str, name: str, try_number: int, conn_id: str | None
-    ) -> BatchSummary:
+    def _write(self, entry_ids: list[str], options: BatchOptions, place: _Place, conn_id: str | None) -> BatchSummary:
         from airflow_provider_kaltura.ingest.batch import write_urls  # noqa: PLC0415, see _one
         from airflow_provider_kaltura.ingest.batch_urls import batch_urls  # noqa: PLC0415, see _one
         from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see _one
 
-        # What stands there is ours where the name says whose it is, or after a try that may have written it.
-        replaces = try_number > 1 or check_text("report_path", self.report_path).strip().endswith("/")
         with airflow_errors(self.kaltura_conn_id) as lakes:
-            lake = open_lake(folder, conn_id=conn_id)
+            lake = open_lake(place.folder, conn_id=conn_id)
             lakes.are_at(lake.root, conn_id)
-            if not replaces:
-                _require_nothing(lake, name)
-            self.log.info("%d entries; their URLs go to %s", len(entry_ids), _path(folder, name))
+            if not place.replaces:
+                _require_nothing(lake, place.name)
+            self.log.info("%d entries; their URLs go to %s", len(entry_ids), place.path)
             rows = batch_urls(
                 self.hook.api,
                 entry_ids,
@@ -211,8 +209,8 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
                 with_urls=self.url_in_xcom != "none",
                 allow_session=self.url_in_xcom == "signed",
             )
-            summary = write_urls(self._told(rows), lake, name, self._line, replaces=replaces)
-        summary.report = _path(folder, name)
+            summary = write_urls(self._told(rows), lake, place.name, self._line, replaces=place.replaces)
+        summary.report = place.path
         return summary
 
     def _told(self, rows: Iterable[UrlRow]) -> Iterator[UrlRow]:
@@ -231,6 +229,20 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         return download_url(row.entry, row.asset, url=url or None, needs_session=needs_session)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the URLs of many entries are written, and whether something may stand there."""
+
+    folder: str
+    name: str
+    replaces: bool
+
+    @property
+    def path(self) -> str:
+        """Both, for people."""
+        return f"{self.folder}{'' if self.folder.endswith('/') else '/'}{self.name}"
+
+
 def _require_nothing(lake: Lake, name: str) -> None:
     from airflow_provider_kaltura.transfer.errors import TargetExistsError  # noqa: PLC0415, see _one
 
@@ -239,7 +251,3 @@ def _require_nothing(lake: Lake, name: str) -> None:
             "something stands at report_path already; put the run and the map index into its name, or end it with '/'",
             name,
         )
-
-
-def _path(folder: str, name: str) -> str:
-    return f"{folder}{'' if folder.endswith('/') else '/'}{name}"

@@ -113,6 +113,10 @@ def test_ids_of_a_task_before(run_dag, sandbox, tmp_path):
         def none_chosen():
             return []
 
+        @task
+        def one_of(entry_id):
+            return entry_id
+
         common = {"destination": destination(tmp_path), "flavor": "source"}
         KalturaDownloadToStorageOperator(task_id="few", entry_ids=chosen(), **common)
         none = none_chosen()
@@ -120,11 +124,12 @@ def test_ids_of_a_task_before(run_dag, sandbox, tmp_path):
         none >> KalturaDownloadToStorageOperator(
             task_id="rendered", entry_ids="{{ ti.xcom_pull(task_ids='none_chosen') }}", **common
         )
+        KalturaDownloadToStorageOperator(task_id="gathered", entry_ids=one_of.expand(entry_id=chosen()), **common)
         listed = KalturaListEntriesOperator(task_id="list", as_="batches", entry_ids=chosen(), entries_per_slice=3)
         KalturaDownloadToStorageOperator.partial(task_id="mapped", **common).expand(entry_ids=listed.output)
     run = run_dag(dag)
     assert set(states(run).values()) == {"success"}
-    assert result_of(run, "few")["total"] == 4
+    assert result_of(run, "few")["total"] == result_of(run, "gathered")["total"] == 4
     assert result_of(run, "none")["total"] == result_of(run, "rendered")["total"] == 0
     assert [one["total"] for one in mapped(run, "mapped")] == [3, 1]
     assert are_right(sandbox, tmp_path / "lake", GOOD)

@@ -301,3 +301,11 @@ def test_an_unlucky_report_does_not_fail_a_good_batch(tmp_path):
     (tmp_path / "_kaltura" / "reports").write_text("in the way")
     result = download(tmp_path, entry_ids=GOOD)
     assert (result["downloaded"], result["report"]) == (4, None)
+
+
+def test_the_rate_holds_for_all_files_together(sandbox, tmp_path):
+    """Four files at a time take as long as one after the other would: each with a rate of its own were done earlier."""
+    total = sum(len(sandbox.library.file(small.flavor_id_of(entry_id, 0), "2").read()) for entry_id in GOOD)
+    result = download(tmp_path, entry_ids=GOOD, max_parallel=4, max_bytes_per_second=total * 2)
+    assert result["seconds"] >= 0.4
+    assert counts(result)["downloaded"] == 4
