@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from KalturaClient.Base import KalturaConfiguration, KalturaParams
 from KalturaClient.Client import KalturaClient
 
-from airflow_provider_kaltura.api import answers, listing_guard
+from airflow_provider_kaltura.api import answers, listing_guard, pieces
 from airflow_provider_kaltura.api.answers import Call
 from airflow_provider_kaltura.api.errors import (
     InvalidSessionError,
@@ -242,8 +242,16 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
 
     def _send(self, url: str, params: Any, files: Any, calls: Sequence[Call], *, renewable: bool) -> etree._Element:
         idempotent = not files and all(is_idempotent(call.service, call.action) for call in calls)
+        retrier, limiter = self._runtime.retrier, self._runtime.limiter
+        if idempotent and self.multiRequestReturnType is not None and pieces.can_be_cut(params):
+
+            def send_some(some: Any, its_calls: Sequence[Call]) -> etree._Element:
+                _sign(some)
+                return self._attempt(url, some, files, its_calls, idempotent=True, renewable=renewable)
+
+            return pieces.Pieces(params, calls, send_some).all(retrier, limiter)
         try:
-            return self._runtime.retrier.call(
+            return retrier.call(
                 lambda: self._attempt(url, params, files, calls, idempotent=idempotent, renewable=renewable),
                 idempotent=idempotent,
             )
@@ -255,7 +263,7 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
     ) -> etree._Element:
         runtime = self._runtime
         multirequest = self.multiRequestReturnType is not None
-        with runtime.limiter.slot() as slot:
+        with runtime.limiter.slot(max(1, len(calls))) as slot:
             try:
                 body = _body(params, files)
                 answer = runtime.transport.post(url, **body)
@@ -268,8 +276,7 @@ class TrustedKalturaClient(KalturaClient):  # type: ignore[misc] # the official 
                 raise
             if multirequest:
                 found = [answers.error_of(node, call) for node, call in zip(result, calls, strict=True)]
-                if any(isinstance(error, ThrottledError) for error in found):
-                    slot.blocked()
+                slot.blocked(sum(isinstance(error, ThrottledError) for error in found))
                 _raise_for_items(found, result, idempotent=idempotent, renewable=renewable)
             return result
 
@@ -388,5 +395,6 @@ def _raise_for_items(
     # What the server refused for its KS was not done: then even what is not idempotent may be sent again.
     if renewable and expired and (idempotent or len(expired) == len(found)):
         raise expired[0]
-    if idempotent and (passing := [error for error in failed if is_transient(error)]):
-        raise PartialAnswerError(result, passing[0])
+    passing = {index: error for index, error in enumerate(found) if error is not None and is_transient(error)}
+    if idempotent and passing:
+        raise PartialAnswerError(result, next(iter(passing.values())), frozenset(passing))

@@ -42,12 +42,14 @@ class PartialAnswerError(Exception):
 
     :param answer: The answer, with the errors as items.
     :param error: One of the errors that may pass.
+    :param passing: Which items have such errors, counted from 0.
     """
 
-    def __init__(self, answer: Any, error: KalturaError) -> None:
-        super().__init__(answer, error)
+    def __init__(self, answer: Any, error: KalturaError, passing: frozenset[int]) -> None:
+        super().__init__(answer, error, passing)
         self.answer = answer
         self.error = error
+        self.passing = passing
 
 
 def is_transient(error: BaseException) -> bool:
@@ -71,8 +73,8 @@ class RetryPolicy:
     max_internal_tries: int = 3
     total_seconds: float = 180.0
     first_wait_seconds: float = 0.5
-    max_wait_seconds: float = 20.0
-    throttled_seconds: float = 4.0
+    max_wait_seconds: float = 30.0
+    throttled_seconds: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
