@@ -150,7 +150,9 @@ class LakeIndex:
             [entry_id, self._partner_id, FLAVOR],
         ).fetchall()
         rows = [row for (path,) in paths if (row := self.standing(path)) is not None]
-        mine = [row for row in rows if (row.partner_id, row.entry_id) == (self._partner_id, entry_id)]
+        # A name that was a flavor's may be another asset's by now.
+        wanted = (self._partner_id, entry_id, FLAVOR)
+        mine = [row for row in rows if (row.partner_id, row.entry_id, row.asset_type) == wanted]
         mine = [replace(row, outcome=MARKED) if self.is_marked(row.path) else row for row in mine]
         return sorted(mine, key=lambda row: (row.observed_at, row.path), reverse=True)
 
