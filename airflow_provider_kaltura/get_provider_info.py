@@ -35,7 +35,9 @@ def get_provider_info() -> dict[str, Any]:
             )
         ],
         "sensors": [_modules("airflow_provider_kaltura.sensors.kaltura")],
-        "triggers": [_modules("airflow_provider_kaltura.triggers.kaltura")],
+        "triggers": [
+            _modules("airflow_provider_kaltura.triggers.entry_ready", "airflow_provider_kaltura.triggers.kaltura")
+        ],
         "connection-types": [
             {
                 "connection-type": "kaltura",

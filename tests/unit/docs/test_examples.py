@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_kaltura import exceptions
+from airflow_provider_kaltura.compat import BaseEventTrigger, BaseTrigger
 from airflow_provider_kaltura.sandbox import small
 from airflow_provider_kaltura.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 PROJECT = Path(__file__).resolve().parents[3]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -42,8 +45,16 @@ def test_python_of_a_page_runs(page: Path, service_url: str, monkeypatch: pytest
     monkeypatch.setenv("AIRFLOW_CONN_KALTURA_DEFAULT", json.dumps(connection))
     for block in PYTHON.findall(page.read_text()):
         names: dict[str, object] = {}
-        exec(compile(block, str(page), "exec"), names)  # noqa: S102, our own documentation
+        with _events_of_airflow_3(page):
+            exec(compile(block, str(page), "exec"), names)  # noqa: S102, our own documentation
         assert len(names) > 1, "the block defines nothing"
+
+
+def _events_of_airflow_3(page: Path) -> AbstractContextManager[object]:
+    """Expect that the page on events names a module that Airflow 2 has not; its text says so."""
+    if page.name == "events.md" and BaseEventTrigger is BaseTrigger:
+        return pytest.raises(ModuleNotFoundError, match=r"airflow\.sdk")
+    return nullcontext()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
