@@ -22,11 +22,7 @@ from KalturaClient.Client import KalturaClient
 
 from airflow_provider_kaltura.api import answers, listing_guard, pieces
 from airflow_provider_kaltura.api.answers import Call
-from airflow_provider_kaltura.api.errors import (
-    InvalidSessionError,
-    KalturaError,
-    ThrottledError,
-)
+from airflow_provider_kaltura.api.errors import InvalidSessionError, KalturaError, ThrottledError
 from airflow_provider_kaltura.api.official import as_official
 from airflow_provider_kaltura.api.redact import announce_sessions, redact
 from airflow_provider_kaltura.api.retries import PartialAnswerError, is_idempotent, is_transient
