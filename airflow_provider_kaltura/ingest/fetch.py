@@ -30,6 +30,7 @@ from airflow_provider_kaltura.transfer.errors import (
     SinkFullError,
     SourceChangedError,
     SourceLengthError,
+    TransferError,
     UploadStateError,
     UploadTakenError,
 )
@@ -337,7 +338,8 @@ class _Transfer:
 
     def _may_have_begun(self, error: BaseException) -> bool:
         """Tell whether the place may hold an upload that we never got, and that only the record shows to be ours."""
-        is_in_doubt = not isinstance(error, Exception) or bool(getattr(error, "retryable", False))
+        # Only an error of the place itself says that it refused; a bug, or a signal, may have come after it agreed.
+        is_in_doubt = not isinstance(error, TransferError) or error.retryable
         return self.is_beginning and is_in_doubt and self.run.lake.sink.capabilities.leaves_unmarked
 
     def _is_worth_keeping(self, error: BaseException) -> bool:
