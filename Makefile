@@ -6,6 +6,10 @@ UV := .uv/bin/uv
 PY := .venv/bin/python
 PY211 := .venv-2.11/bin/python
 SOURCES := airflow_provider_kaltura example_dags tests scripts
+# Suites about whole libraries; those that start a whole Airflow; and those that compare rates.
+LIBRARIES := tests/sandbox tests/sync tests/batches tests/listing tests/catalog
+ALONE := tests/e2e tests/triggerer
+MEASURED := tests/stores/test_throughput.py
 
 .PHONY: help venv system-packages check test test-all demo sandbox lock format clean
 
@@ -59,15 +63,22 @@ system-packages: ## Install what the tests need from the system (sshd), or say w
 	@bash scripts/system_packages.sh
 
 test: check .venv-2.11/.ready system-packages ## What a change must pass, on both Airflow versions (<= 20 minutes)
-	@# The two Airflow versions side by side, one per core; then what starts a whole Airflow, alone.
+	@# Two lanes side by side, one per core: 2.11 and whole libraries, stores and DAGs. Then what starts a whole Airflow.
 	@mkdir -p .test-runs
-	@$(PY211) -m pytest -q -m "not all" tests/unit tests/dags > .test-runs/older.log 2>&1 & older=$$!; \
-	  $(PY) -m pytest -q -m "not all" tests/sandbox tests/servers tests/stores tests/kills tests/sync tests/batches tests/listing tests/dags; status=$$?; \
-	  wait $$older || status=1; cat .test-runs/older.log; exit $$status
-	$(PY) -m pytest -q -m "not all" tests/e2e
+	@($(PY211) -m pytest -q -m "not all" tests/unit tests/dags; status=$$?; \
+	  $(PY) -m pytest -q -m "not all" $(LIBRARIES) || status=1; exit $$status) > .test-runs/lane.log 2>&1 & lane=$$!; \
+	  $(PY) -m pytest -q -m "not all" tests/servers tests/stores tests/kills tests/dags; status=$$?; \
+	  wait $$lane || status=1; cat .test-runs/lane.log; exit $$status
+	$(PY) -m pytest -q -m "not all" $(ALONE)
 
 test-all: test ## All of it, long tests included (<= 75 minutes)
-	$(PY) -m pytest -q -m all tests
+	@# What measures has the machine for itself.
+	$(PY) -m pytest -q -m all $(MEASURED)
+	@($(PY) -m pytest -q -m all tests --ignore=tests/stores --ignore=tests/kills $(ALONE:%=--ignore=%)) \
+	  > .test-runs/lane.log 2>&1 & lane=$$!; \
+	  $(PY) -m pytest -q -m all tests/stores tests/kills --ignore=$(MEASURED); status=$$?; \
+	  wait $$lane || status=1; cat .test-runs/lane.log; exit $$status
+	$(PY) -m pytest -q -m all $(ALONE)
 
 demo: .venv/.ready ## The main job from end to end: sandbox, a real Airflow, files compared
 	@$(PY) -m scripts.demo
