@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_kaltura.api.assets import DELETED, READY, SideAsset, list_assets
+from airflow_provider_kaltura.api.entry_files import EntryFile, entry_files
 from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
+from airflow_provider_kaltura.api.flavors import no_media
 from airflow_provider_kaltura.api.models import FlavorAsset
 from airflow_provider_kaltura.ingest.asset_kinds import ASSET_TYPES, FLAVORS, SIDE_KINDS
 from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, Chosen, choices
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions
     from airflow_provider_kaltura.ingest.destination import Destination, Value
 
-Asset: TypeAlias = "FlavorAsset | SideAsset"
+Asset: TypeAlias = "FlavorAsset | SideAsset | EntryFile"
 
 _FLAVOR: Final = ASSET_TYPES["flavors"]
+_FILES: Final = frozenset({"image", "document"})
+_READY_ENTRY: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Item:
     @property
     def owner(self) -> str:
         """What a name is taken for; see :attr:`~airflow_provider_kaltura.ingest.models.AssetJob.owner`."""
-        return self.asset.id
+        return f"{self.asset_type} of {self.asset.id}" if isinstance(self.asset, EntryFile) else self.asset.id
 
     @property
     def is_converted(self) -> bool:
@@ -68,7 +72,7 @@ class Item:
         """
         if isinstance(self.asset, FlavorAsset):
             return destination.render_values(flavor_values(entry, self.asset))
-        return destination.render_values(_side_values(entry, self.asset, self))
+        return destination.render_values(_values(entry, self))
 
     def columns(self) -> dict[str, Any]:
         """
@@ -124,8 +128,9 @@ def planned(api: KalturaApi, entry_ids: Iterable[str], options: BatchOptions) ->
         chosen = list(_entries(api, group, options))
         known = [one.entry_id for one in chosen if one.entry is not None]
         sides = list_assets(api.runtime, known, kinds) if kinds else {}
+        files = entry_files(api.runtime, _with_file(chosen)) if "file" in options.assets else {}
         for one in chosen:
-            yield _plan(one, sides.get(one.entry_id, ()), options)
+            yield _plan(one, sides.get(one.entry_id, ()), files.get(one.entry_id), options)
 
 
 def identity(asset: Asset) -> tuple[object, ...]:
@@ -135,7 +140,14 @@ def identity(asset: Asset) -> tuple[object, ...]:
     :param asset: It.
     :returns: Something to compare.
     """
-    return asset.version, asset.size_bytes, asset.updated_at
+    return asset.version, asset.size_bytes, getattr(asset, "updated_at", None)
+
+
+def _with_file(chosen: Iterable[Chosen]) -> Iterator[str]:
+    """Give the entries whose content is one file, which is there."""
+    for one in chosen:
+        if one.entry is not None and one.entry.status == _READY_ENTRY and no_media(one.entry) in _FILES:
+            yield one.entry_id
 
 
 def _entries(api: KalturaApi, group: list[str], options: BatchOptions) -> Iterator[Chosen]:
@@ -153,7 +165,7 @@ def _entries(api: KalturaApi, group: list[str], options: BatchOptions) -> Iterat
             yield Chosen(entry_id=entry_id, entry=entry)
 
 
-def _plan(chosen: Chosen, sides: tuple[SideAsset, ...], options: BatchOptions) -> Planned:
+def _plan(chosen: Chosen, sides: tuple[SideAsset, ...], file: EntryFile | None, options: BatchOptions) -> Planned:
     items = [Item(_FLAVOR, asset) for asset in chosen.assets]
     skipped: list[tuple[str, dict[str, Any]]] = []
     if chosen.skipped is not None:
@@ -161,6 +173,8 @@ def _plan(chosen: Chosen, sides: tuple[SideAsset, ...], options: BatchOptions) -
     for kind in options.assets:
         if chosen.entry is not None and kind not in FLAVORS:
             found, left = _of_kind(kind, sides, options.caption_format)
+            if kind == "file" and file is not None:
+                found = [Item(ASSET_TYPES[kind], file)]
             items.extend(found)
             skipped.extend(left if found or left else [(f"no_{kind}", {"assetType": ASSET_TYPES[kind]})])
     return Planned(
@@ -187,21 +201,24 @@ def _of_kind(
     return found, left
 
 
-def _side_values(entry: Entry, asset: SideAsset, item: Item) -> dict[str, Value]:
-    return {
+def _values(entry: Entry, item: Item) -> dict[str, Value]:
+    asset = item.asset
+    found: dict[str, Value] = {
         "entryId": entry.id,
         "entryName": entry.name or None,
         "assetId": asset.id,
-        "assetType": asset.kind if not asset.is_transcript else ASSET_TYPES["transcripts"],
-        "language": asset.language_code or asset.language or None,
-        "label": asset.label or None,
-        "fileName": asset.file_name or None,
+        "assetType": item.asset_type.partition("_")[0],
         "format": item.file_ext or None,
         "version": asset.version,
-        "width": asset.width or None,
-        "height": asset.height or None,
         "partnerId": entry.partner_id,
         "referenceId": entry.reference_id or None,
         "createdAt": entry.created_at,
         "updatedAt": entry.updated_at,
     }
+    if isinstance(asset, SideAsset):
+        found["language"] = asset.language_code or asset.language or None
+        found["label"] = asset.label or None
+        found["fileName"] = asset.file_name or None
+        found["width"] = asset.width or None
+        found["height"] = asset.height or None
+    return found

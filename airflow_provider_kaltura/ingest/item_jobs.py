@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.api.assets import READY, SideAsset, list_assets
+from airflow_provider_kaltura.api.entry_files import EntryFile
 from airflow_provider_kaltura.api.errors import KalturaError
 from airflow_provider_kaltura.api.models import FlavorAsset
 from airflow_provider_kaltura.api.url_batches import MULTIREQUEST
+from airflow_provider_kaltura.ingest.batch_files import file_job
 from airflow_provider_kaltura.ingest.batch_items import Item, identity
 from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.batch_side import side_jobs
@@ -46,6 +48,9 @@ def item_jobs(
     flavors: list[tuple[Entry, Item]] = []
     sides: list[tuple[Entry, Item]] = []
     for pair in pairs:
+        if isinstance(pair[1].asset, EntryFile):
+            yield *pair, file_job(api, *pair, destination)
+            continue
         group = flavors if isinstance(pair[1].asset, FlavorAsset) else sides
         group.append(pair)
         if len(group) == MULTIREQUEST:
@@ -96,14 +101,18 @@ class Taken:
             chunk = {entry_id: by_entry[entry_id] for entry_id in ids[start : start + _ENTRIES_AT_ONCE]}
             try:
                 changed = _changed(api, chunk)
-                entries = api.get_entries({item.asset.entry_id for item in changed}) if changed else {}
+                entries = api.get_entries({_entry_of(item) for item in changed}) if changed else {}
             except KalturaError as error:
                 log.warning("Whether files changed while they were fetched can't be asked: %s", error)
                 return
             for item in changed:
-                if item.asset.entry_id in entries:
+                if _entry_of(item) in entries:
                     log.info("%s %s changed while it was on its way", item.asset_type, item.asset.id)
-                    yield entries[item.asset.entry_id], item
+                    yield entries[_entry_of(item)], item
+
+
+def _entry_of(item: Item) -> str:
+    return item.asset.entry_id if isinstance(item.asset, SideAsset) else item.asset.id
 
 
 def _changed(api: KalturaApi, chunk: dict[str, list[Item]]) -> list[Item]:

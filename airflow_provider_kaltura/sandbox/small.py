@@ -355,6 +355,8 @@ def _add_other_types(made: Library) -> None:
         (DOCUMENT, "A paper", "pdf", 4_321, {"type": 10, "objectType": "KalturaDocumentEntry"}),
     ):
         _add_entry(made, entry_id, name, version="100002", **properties)
+        place = made.entries[entry_id]["downloadUrl"].partition("/playManifest/")[0]
+        made.entries[entry_id]["downloadUrl"] = f"{place}/raw/entry_id/{entry_id}/version/100002"
         made.add_file(StoredFile(entry_id, "100002", size_bytes, ext))
     playlist = {"type": 5, "playlistType": 3, "playlistContent": f"{READY},{LATE}", "objectType": "KalturaPlaylist"}
     _add_entry(made, PLAYLIST, "A playlist", **playlist)

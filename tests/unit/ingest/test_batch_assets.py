@@ -322,3 +322,43 @@ def test_a_format_needs_captions():
     """Else it would be ignored."""
     with pytest.raises(AssetsError, match="needs 'captions'"):
         BatchOptions(caption_format="srt")
+
+
+def test_images_and_documents_come_as_files(load, sandbox, tmp_path, requests):
+    """Content-Length and the entry's version are the proof, which the row says; a second run fetches nothing."""
+    wanted = (small.IMAGE, small.DOCUMENT, small.READY, small.PLAYLIST)
+    summary = load("file", wanted)
+    assert (summary.downloaded, summary.skipped_reasons) == (2, {"no_file": 2})
+    for entry_id in (small.IMAGE, small.DOCUMENT):
+        assert (tmp_path / entry_id / f"{entry_id}.bin").read_bytes() == content(sandbox, entry_id, "100002")
+    found = {(row.asset_type, row.asset_id, row.version, row.verified) for row in rows(open_lake(str(tmp_path)).store)}
+    assert found == {("file", entry_id, "100002", "length") for entry_id in (small.IMAGE, small.DOCUMENT)}
+    before = len(requests())
+    assert load("file", wanted).skipped_reasons == {"no_file": 2, "already_there": 2}
+    assert sum(one.sent_bytes for one in requests()[before:] if one.is_media) <= 2
+
+
+def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(load, sandbox, tmp_path):
+    """The entry's version tells."""
+    with sandbox.library.changing(small.IMAGE) as entry:
+        before = dict(entry)
+    data = b"another picture"
+    sandbox.library.add_file(StoredFile(small.IMAGE, "100012", len(data), "jpg", data=data))
+
+    def replace(_job):
+        with sandbox.library.changing(small.IMAGE) as changed:
+            changed["version"] = "100012"
+            changed["downloadUrl"] = before["downloadUrl"].replace("100002", "100012")
+
+    try:
+        assert load("file", (small.IMAGE,), opening=replace).downloaded == 1
+        assert (tmp_path / small.IMAGE / f"{small.IMAGE}.bin").read_bytes() == data
+    finally:
+        with sandbox.library.changing(small.IMAGE) as changed:
+            changed.update(before)
+
+
+def test_metadata_is_not_available_yet():
+    """That is told at once."""
+    with pytest.raises(AssetsError, match="not available yet"):
+        BatchOptions(assets=("metadata",))
