@@ -3,7 +3,7 @@ Ask once per interval which entries were changed lately, for everybody who waits
 
 The first READY moves an entry's ``updatedAt``, so that a listing of what was updated since the last look has each entry
 that became ready meanwhile. Each look goes back by an overlap, since the index behind Kaltura's lists lags; whoever
-takes its pages remembers what was told. What "the last look" is follows the server's own times and our durations, never the wall's
+takes its pages remembers what was told. Where a look begins follows the server's own times and our durations, not the
 clock of this machine.
 """
 
@@ -24,7 +24,7 @@ from airflow_provider_kaltura.api.queries import ANY, EntryQuery
 from airflow_provider_kaltura.api.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
     from typing import TypeAlias
 
     from airflow_provider_kaltura.api.facade import KalturaApi
@@ -154,7 +154,7 @@ class ReadyFeed:
                     raise
                 log.warning("Entries that became ready could not be listed, %d in a row: %s", failures, text)
 
-    async def subscribe(self, interval: float) -> AsyncIterator[Page]:
+    async def subscribe(self, interval: float) -> AsyncGenerator[Page]:
         """
         Get the pages of looks that are shared with all other subscribers.
 
@@ -203,8 +203,7 @@ class ReadyFeed:
     def _begin(self, begun: float, asks: list[int]) -> int:
         own = self._server_second(begun)
         if own is None:
-            self._floor = min([*asks, self._floor if self._floor is not None else int(time.time())])
-            own = self._floor
+            own = self._floor = min(one for one in (*asks, self._floor) if one is not None)
         return min([own, *asks]) - OVERLAP_SECONDS
 
     def _server_second(self, moment: float) -> int | None:

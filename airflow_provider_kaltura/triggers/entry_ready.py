@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_kaltura.api.errors import KalturaError
@@ -18,7 +19,7 @@ from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.ingest.watch import MAX_FAILURES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 
     from airflow_provider_kaltura.api.models import Entry
     from airflow_provider_kaltura.ingest.ready_feed import Page, ReadyFeed
@@ -111,7 +112,7 @@ class KalturaEntryReadyTrigger(BaseEventTrigger):
             async for page in feed.follow(interval):
                 yield page
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Page]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Page]) -> AsyncGenerator[TriggerEvent]:
         """
         Tell of the entries that this watcher wants.
 
@@ -121,19 +122,15 @@ class KalturaEntryReadyTrigger(BaseEventTrigger):
         feed = await _feed(self.kaltura_conn_id, self.poll_interval)
         watch = await self._watch()
         feed.ask(watch.since)
-        save_at: float | None = None
-        state: dict[str, Any] | None = None
+        saver = _Saver(self._save)
         try:
-            async for page in shared_stream:
-                if state is not None and save_at is not None and time.monotonic() >= save_at:
-                    await self._save(state)
-                    state = None
-                for entry in await self._take(watch, page, feed):
-                    yield TriggerEvent(_event(entry))  # type: ignore[no-untyped-call]  # see above
-                    watch.tell(entry)
-                newer = watch.state_after(page)
-                if newer is not None:
-                    state, save_at = newer, time.monotonic() + _SAVE_AFTER_SECONDS
+            with airflow_errors(self.kaltura_conn_id):
+                async for page in shared_stream:
+                    await saver.save_what_is_due()
+                    for entry in await self._take(watch, page, feed):
+                        yield TriggerEvent(_event(entry))  # type: ignore[no-untyped-call]  # see above
+                        watch.tell(entry)
+                    saver.note(watch.state_after(page))
         finally:
             watch.close()
 
@@ -144,8 +141,11 @@ class KalturaEntryReadyTrigger(BaseEventTrigger):
         :yields: An event for each entry.
         """
         feed = await _feed(self.kaltura_conn_id, self.poll_interval)
-        with airflow_errors(self.kaltura_conn_id):
-            async for event in self.filter_shared_stream(feed.subscribe(self.poll_interval)):
+        async with (
+            aclosing(feed.subscribe(self.poll_interval)) as pages,
+            aclosing(self.filter_shared_stream(pages)) as events,
+        ):
+            async for event in events:
                 yield event
 
     def _arguments(self) -> dict[str, Any]:
@@ -238,6 +238,24 @@ class KalturaEntryReadyTrigger(BaseEventTrigger):
             return []
         by_asset = {**getattr(stores, "_by_name", {}), **getattr(stores, "_by_uri", {})}
         return list(by_asset.values()) if len(by_asset) > 1 else [stores]
+
+
+class _Saver:
+    """Saves a state some seconds after it came to be."""
+
+    def __init__(self, save: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        self._save = save
+        self._state: dict[str, Any] | None = None
+        self._due = 0.0
+
+    def note(self, state: dict[str, Any] | None) -> None:
+        if state is not None and self._state is None:
+            self._state, self._due = state, time.monotonic() + _SAVE_AFTER_SECONDS
+
+    async def save_what_is_due(self) -> None:
+        if self._state is not None and time.monotonic() >= self._due:
+            state, self._state = self._state, None
+            await self._save(state)
 
 
 async def _feed(conn_id: str, interval: float) -> ReadyFeed:

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +22,7 @@ KWARGS = ["tags", "category", "owners", "media_types", "created_within", "flavor
 KWARGS += ["poll_interval", "look_back"]
 # Airflow 2 has no events; see test_entry_ready_versions.py.
 __test__ = BaseEventTrigger is not BaseTrigger
+PAUSE = 0.2
 LONG_AGO = 20 * 365 * 86400
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -60,6 +62,7 @@ class BlockingStore:
 def _at_once(monkeypatch):
     """Share the first look without waiting for others, and save without waiting for Airflow's database."""
     monkeypatch.setattr(ready_feed, "_GATHER_SECONDS", 0.3)
+    monkeypatch.setattr(ready_feed, "SHORTEST_INTERVAL_SECONDS", PAUSE)
     monkeypatch.setattr(entry_ready, "_SAVE_AFTER_SECONDS", 0.0)
 
 
@@ -76,6 +79,9 @@ def trigger(store=None, **arguments):
     _, kwargs = made.serialize()
     again = KalturaEntryReadyTrigger(**json.loads(json.dumps(kwargs)))
     again.asset_state_store = store
+    if "poll_interval" not in arguments:
+        # Shorter than anybody may ask for.
+        again.poll_interval = PAUSE
     return again
 
 
@@ -156,9 +162,9 @@ def test_entry_that_is_ready_again_is_told_again(sandbox):
     made = sandbox.control.add_entry()
 
     def unready_for_a_second():
-        lifecycle.convert_later(sandbox.library, made["id"], 1.5)
+        lifecycle.convert_later(sandbox.library, made["id"], 1.0)
 
-    assert ids(asyncio.run(told(trigger(look_back=60), sandbox, 12, unready_for_a_second))) == [made["id"]] * 2
+    assert ids(asyncio.run(told(trigger(look_back=60), sandbox, 24, unready_for_a_second))) == [made["id"]] * 2
 
 
 def test_entry_that_is_edited_is_not_told_again(sandbox):
@@ -178,6 +184,28 @@ def test_restarted_watcher_goes_on_where_it_was(sandbox, kind):
     assert ids(asyncio.run(told(trigger(kind(store), look_back=60), sandbox))) == [first["id"]]
     second = sandbox.control.add_entry()
     assert ids(asyncio.run(told(trigger(kind(store), look_back=0), sandbox))) == [second["id"]]
+
+
+def test_entry_that_the_index_shows_late_is_told(sandbox):
+    """Its time is before that of others that were seen already: looks overlap."""
+    sandbox.control.add_entry()
+
+    def late():
+        now = sandbox.library.now
+        sandbox.control.add_entry("0_late_one", createdAt=now - 400, updatedAt=now - 400)
+
+    assert "0_late_one" in ids(asyncio.run(told(trigger(look_back=0), sandbox, 6, late)))
+
+
+def test_equal_watchers_of_two_assets_keep_their_place_at_both(sandbox):
+    """They are one trigger; where one of the assets is known, it goes on from there."""
+    stores = [Store(), Store()]
+    both = SimpleNamespace(_by_name=dict(enumerate(stores)), _by_uri={})
+    made = sandbox.control.add_entry()
+    assert ids(asyncio.run(told(trigger(both, look_back=60), sandbox))) == [made["id"]]
+    assert stores[0].kept == stores[1].kept != {}
+    stores[0].kept.clear()
+    assert ids(asyncio.run(told(trigger(both, look_back=60), sandbox))) == []
 
 
 def test_event_comes_twice_rather_than_never(sandbox, monkeypatch):
@@ -248,7 +276,7 @@ def test_flavor_is_waited_for_when_it_is_asked_for(sandbox):
 
     async def both():
         never, one = (trigger(look_back=60, flavor=flavor) for flavor in ("params:8", "params:7"))
-        return await asyncio.gather(told(never, sandbox, 10), told(one, sandbox, 14, flavor_is_ready))
+        return await asyncio.gather(told(never, sandbox, 24), told(one, sandbox, 36, flavor_is_ready))
 
     nothing, payloads = asyncio.run(both())
     assert (nothing, ids(payloads)) == ([], [made["id"]])
