@@ -71,7 +71,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas or lines.
     :param entries_from: (templated) Many entries: a slice of a listing, ``path#start-end``.
     :param assets: (templated) For many entries: the kinds of assets that are taken of each, a list or a text with
-        commas: ``"flavors"``, ``"captions"``, ``"transcripts"``, ``"thumbnails"``, ``"attachments"``, ``"metadata"``,
+        commas: ``"flavors"``, ``"captions"``, ``"transcripts"``, ``"thumbnails"``, ``"attachments"``,
         ``"file"``.
     :param caption_format: (templated) For many entries: ``"original"``, or what captions are converted to: ``"srt"``,
         ``"vtt"`` or ``"txt"`` (with the extra ``[captions]``).
