@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
 from airflow_provider_kaltura.api.flavors import DELETED_ENTRY, READY
+from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.changes import Verdict, judge
 from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
 from airflow_provider_kaltura.ingest.manifest import ManifestWriter
 from airflow_provider_kaltura.ingest.manifest_row import MARKED, ManifestRow
 from airflow_provider_kaltura.ingest.plan import plan_flavor
 from airflow_provider_kaltura.ingest.report import reason_of
-from airflow_provider_kaltura.ingest.resolve import Resolved, resolve_flavor
+from airflow_provider_kaltura.ingest.resolve import resolve_flavor
 from airflow_provider_kaltura.ingest.run import run
 from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
 from airflow_provider_kaltura.ingest.sync_index import ENTRY, LakeIndex, State
 from airflow_provider_kaltura.ingest.sync_intents import write_intents
-from airflow_provider_kaltura.ingest.sync_options import NAMED_PATHS, SyncOptions, SyncSummary
+from airflow_provider_kaltura.ingest.sync_options import EACH, NAMED_PATHS, SyncOptions, SyncSummary
 from airflow_provider_kaltura.transfer.errors import SourceChangedError
 
 if TYPE_CHECKING:
@@ -153,27 +154,32 @@ class Work:
         if intents is not None:
             self.writer.flush()
             self.lake.store.delete(intents)
+        log.info("%d entries looked at, %d flavors to fetch so far", self.summary.entries, self.summary.planned)
 
     # ------------------------------------------------------------------ what is fetched
     def _jobs(self, entries: dict[str, Entry], verdicts: dict[str, Verdict], listed_at: float) -> Iterator[AssetJob]:
+        pairs: list[tuple[Entry, FlavorAsset]] = []
         for entry_id, verdict in verdicts.items():
             for asset in verdict.fetch:
                 try:
-                    job = self._job(entries[entry_id], asset, listed_at)
+                    self.destination.render(entries[entry_id], asset)
                 except DestinationError as error:
                     self._fail(entry_id, error)
-                    continue
-                self._require_own_name(job, verdict)
-                yield job
+                else:
+                    pairs.append((entries[entry_id], asset))
+        # Their URLs come a hundred at a time, once the first of them is needed.
+        for _, planned in batch_jobs(self.api, pairs, self.destination, EACH, monotonic=self.monotonic):
+            job = self._guarded(replace(planned, refresh=self._again(planned)), listed_at)
+            self._require_own_name(job, verdicts[job.entry_id])
+            yield job
 
-    def _job(self, entry: Entry, asset: FlavorAsset, listed_at: float) -> AssetJob:
+    def _again(self, job: AssetJob) -> Callable[[], AssetJob]:
         def again() -> AssetJob:
             now = self.monotonic()
-            fresh = resolve_flavor(self.api, asset.id, entry_id=entry.id)
+            fresh = resolve_flavor(self.api, job.asset_id, entry_id=job.entry_id)
             return self._guarded(plan_flavor(self.api, fresh, self.destination), now)
 
-        planned = plan_flavor(self.api, Resolved(entry, asset), self.destination, refresh=again)
-        return self._guarded(planned, listed_at)
+        return again
 
     def _guarded(self, job: AssetJob, listed_at: float) -> AssetJob:
         """Let what was listed long ago be asked for once more before it replaces what may be newer."""

@@ -111,6 +111,13 @@ def test_a_quiet_night_costs_few_requests(follower):
     assert follower.requests <= 3
 
 
+def test_urls_come_a_hundred_at_a_time(follower):
+    """Not one request for each file."""
+    assert follower.sync().outcomes == {"downloaded": 320}
+    print(f"{follower.requests} requests for 320 files")  # noqa: T201 - to report
+    assert follower.requests <= 3 + 320 // 100 + 2
+
+
 @pytest.mark.parametrize("entries", [1_000, pytest.param(5_000, marks=pytest.mark.all)])
 def test_a_full_compare_costs_a_request_for_each_page_of_entries(entries):
     """Entries with all their flavors, eight each, in a request per 500 and few more: 203 for 100,000."""
