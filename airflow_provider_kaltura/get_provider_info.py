@@ -28,9 +28,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("airflow_provider_kaltura.hooks.kaltura")],
         "operators": [
             _modules(
+                "airflow_provider_kaltura.operators.catalog",
                 "airflow_provider_kaltura.operators.download",
                 "airflow_provider_kaltura.operators.listing",
                 "airflow_provider_kaltura.operators.storage",
+                "airflow_provider_kaltura.operators.sync",
                 "airflow_provider_kaltura.operators.urls",
             )
         ],

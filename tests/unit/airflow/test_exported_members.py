@@ -10,7 +10,7 @@ MODULES = {
     "hooks": ["kaltura"],
     "operators": ["catalog", "download", "listing", "storage", "sync", "urls"],
     "sensors": ["kaltura"],
-    "triggers": ["kaltura"],
+    "triggers": ["entry_ready", "kaltura"],
 }
 
 
