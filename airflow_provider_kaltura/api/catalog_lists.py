@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AssetTable: TypeAlias = Literal["flavors", "captions"]
 
 #: Assets of one answer, a megabyte of XML per 700: the official client's objects take ten times as much.
-ASSETS_AT_ONCE: Final = 4_500
+ASSETS_AT_ONCE: Final = 2_250
 # A list of entries is so long that its assets fill a page to that share, going by the densest lists so far.
 _FILL: Final = 0.8
 _FORGET: Final = 0.9
