@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_kaltura.api.assets import DELETED, READY, SideAsset, list_assets
+from airflow_provider_kaltura.api.custom_metadata import list_custom_metadata
 from airflow_provider_kaltura.api.entry_files import EntryFile, entry_files
 from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
 from airflow_provider_kaltura.api.flavors import no_media
@@ -14,9 +15,10 @@ from airflow_provider_kaltura.api.models import FlavorAsset
 from airflow_provider_kaltura.ingest.asset_kinds import ASSET_TYPES, FLAVORS, SIDE_KINDS
 from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, Chosen, choices
 from airflow_provider_kaltura.ingest.destination import flavor_values
+from airflow_provider_kaltura.ingest.sidecars import Sidecar, sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_provider_kaltura.api.facade import KalturaApi
     from airflow_provider_kaltura.api.models import Entry
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions
     from airflow_provider_kaltura.ingest.destination import Destination, Value
 
-Asset: TypeAlias = "FlavorAsset | SideAsset | EntryFile"
+Asset: TypeAlias = "FlavorAsset | SideAsset | EntryFile | Sidecar"
 
 _FLAVOR: Final = ASSET_TYPES["flavors"]
 _FILES: Final = frozenset({"image", "document"})
@@ -47,7 +49,7 @@ class Item:
     @property
     def owner(self) -> str:
         """What a name is taken for; see :attr:`~airflow_provider_kaltura.ingest.models.AssetJob.owner`."""
-        return f"{self.asset_type} of {self.asset.id}" if isinstance(self.asset, EntryFile) else self.asset.id
+        return f"{self.asset_type} of {self.asset.id}" if isinstance(self.asset, EntryFile | Sidecar) else self.asset.id
 
     @property
     def is_converted(self) -> bool:
@@ -129,8 +131,14 @@ def planned(api: KalturaApi, entry_ids: Iterable[str], options: BatchOptions) ->
         known = [one.entry_id for one in chosen if one.entry is not None]
         sides = list_assets(api.runtime, known, kinds) if kinds else {}
         files = entry_files(api.runtime, _with_file(chosen)) if "file" in options.assets else {}
+        custom = list_custom_metadata(api.runtime, known) if "metadata" in options.assets else {}
         for one in chosen:
-            yield _plan(one, sides.get(one.entry_id, ()), files.get(one.entry_id), options)
+            own: dict[AssetKind, EntryFile | Sidecar] = {}
+            if one.entry is not None and one.entry_id in custom:
+                own["metadata"] = sidecar(one.entry, custom[one.entry_id])
+            if one.entry_id in files:
+                own["file"] = files[one.entry_id]
+            yield _plan(one, sides.get(one.entry_id, ()), own, options)
 
 
 def identity(asset: Asset) -> tuple[object, ...]:
@@ -165,7 +173,12 @@ def _entries(api: KalturaApi, group: list[str], options: BatchOptions) -> Iterat
             yield Chosen(entry_id=entry_id, entry=entry)
 
 
-def _plan(chosen: Chosen, sides: tuple[SideAsset, ...], file: EntryFile | None, options: BatchOptions) -> Planned:
+def _plan(
+    chosen: Chosen,
+    sides: tuple[SideAsset, ...],
+    own: Mapping[AssetKind, EntryFile | Sidecar],
+    options: BatchOptions,
+) -> Planned:
     items = [Item(_FLAVOR, asset) for asset in chosen.assets]
     skipped: list[tuple[str, dict[str, Any]]] = []
     if chosen.skipped is not None:
@@ -173,8 +186,8 @@ def _plan(chosen: Chosen, sides: tuple[SideAsset, ...], file: EntryFile | None, 
     for kind in options.assets:
         if chosen.entry is not None and kind not in FLAVORS:
             found, left = _of_kind(kind, sides, options.caption_format)
-            if kind == "file" and file is not None:
-                found = [Item(ASSET_TYPES[kind], file)]
+            if kind in own:
+                found = [Item(ASSET_TYPES[kind], own[kind])]
             items.extend(found)
             skipped.extend(left if found or left else [(f"no_{kind}", {"assetType": ASSET_TYPES[kind]})])
     return Planned(

@@ -51,8 +51,6 @@ class BatchOptions:
 
     def __post_init__(self) -> None:
         parse_assets(self.assets)
-        if "metadata" in self.assets:
-            raise AssetsError("assets has 'metadata', which is not available yet")
         if parse_caption_format(self.caption_format) != "original" and "captions" not in self.assets:
             raise AssetsError(f"caption_format={self.caption_format!r} needs 'captions' in assets")
         if self.on_error not in get_args(OnError):

@@ -72,7 +72,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param entries_from: (templated) Many entries: a slice of a listing, ``path#start-end``.
     :param assets: (templated) For many entries: the kinds of assets that are taken of each, a list or a text with
         commas: ``"flavors"``, ``"captions"``, ``"transcripts"``, ``"thumbnails"``, ``"attachments"``,
-        ``"file"``.
+        ``"metadata"``, ``"file"``.
     :param caption_format: (templated) For many entries: ``"original"``, or what captions are converted to: ``"srt"``,
         ``"vtt"`` or ``"txt"`` (with the extra ``[captions]``).
     :param flavor: (templated) Preferences, tried in order, for entries. For many also ``"each"``, every flavor that is

@@ -10,7 +10,16 @@ from airflow_provider_kaltura.sandbox import encoding, multirequest, replies
 from airflow_provider_kaltura.sandbox.errors import ApiError, Crash, Die
 from airflow_provider_kaltura.sandbox.parameters import integer, is_set, text
 from airflow_provider_kaltura.sandbox.replies import Reply
-from airflow_provider_kaltura.sandbox.services import app_token, entries, files, flavors, profiles, session, system
+from airflow_provider_kaltura.sandbox.services import (
+    app_token,
+    entries,
+    files,
+    flavors,
+    metadata,
+    profiles,
+    session,
+    system,
+)
 from airflow_provider_kaltura.sandbox.services.registry import Access, Action, Call, FileAnswer, TextAnswer, find
 from airflow_provider_kaltura.sandbox.sessions import SessionBook
 
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["SERVICES", "Api", "Caller"]
 
 # Importing a module of services registers its actions.
-SERVICES = (app_token, entries, files, flavors, profiles, session, system)
+SERVICES = (app_token, entries, files, flavors, metadata, profiles, session, system)
 
 # What a session with the role of a player may list.
 _PLAYBACK_LISTS = {"baseEntry->list", "flavorAsset->list", "caption_captionasset->list", "thumbAsset->list"}

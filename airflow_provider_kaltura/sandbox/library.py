@@ -138,6 +138,7 @@ class Library:
         self.access_control_profiles: dict[int, Json] = {}
         self.categories: dict[int, Json] = {}
         self.category_entries: list[Json] = []
+        self.custom_metadata: list[Json] = []
         self.app_tokens: dict[str, Json] = {}
         self.property_order: dict[str, list[str]] = {}
         self.shorten_sessions = False

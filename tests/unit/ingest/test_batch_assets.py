@@ -358,7 +358,42 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(load, sand
             changed.update(before)
 
 
-def test_metadata_is_not_available_yet():
-    """That is told at once."""
-    with pytest.raises(AssetsError, match="not available yet"):
-        BatchOptions(assets=("metadata",))
+@pytest.fixture
+def metadata(sandbox):
+    """Custom metadata of the ready entry, and of what is none."""
+    common = {"partnerId": small.PARTNER_ID, "metadataObjectType": "1", "objectId": small.READY, "version": 3}
+    common |= {"metadataProfileId": 7, "metadataProfileVersion": 2, "status": 1, "objectType": "KalturaMetadata"}
+    xml = "<metadata><Room>Ä 1</Room></metadata>"
+    made = [
+        common | {"id": 1, "xml": xml},
+        common | {"id": 2, "xml": "<of-a-category/>", "metadataObjectType": "2"},
+        common | {"id": 3, "xml": "<deleted/>", "status": 3},
+    ]
+    sandbox.library.custom_metadata.extend(made)
+    yield made
+    sandbox.library.custom_metadata.clear()
+
+
+@pytest.mark.parametrize("with_metadata", [True, False], ids=["metadata", "manifest"])
+def test_what_kaltura_says_becomes_a_file(load, metadata, with_metadata):
+    """The entry's fields and its custom metadata as JSON; written again only when something has changed."""
+    lake = memory_lake(with_metadata=with_metadata)
+    wanted = (small.READY, small.PLAYLIST)
+    assert load("metadata", wanted, lake=lake).downloaded == 2
+    told = json.loads(lake.store.read(f"{small.READY}/{small.READY}.json"))
+    assert told["entryId"] == small.READY
+    assert told["customMetadata"] == [
+        {"id": 1, "profileId": 7, "profileVersion": 2, "version": 3, "xml": "<metadata><Room>Ä 1</Room></metadata>"}
+    ]
+    assert json.loads(lake.store.read(f"{small.PLAYLIST}/{small.PLAYLIST}.json"))["customMetadata"] == []
+    assert {row.verified for row in rows(lake.store)} == {"full"}
+    assert load("metadata", wanted, lake=lake).skipped_reasons == {"already_there": 2}
+    metadata[0]["xml"] = "<metadata><Room>2</Room></metadata>"
+    assert load("metadata", wanted, lake=lake).downloaded == 1
+    assert b"<Room>2</Room>" in lake.store.read(f"{small.READY}/{small.READY}.json")
+
+
+def test_a_file_and_its_sidecar_of_one_name_are_refused(load):
+    """Both are the entry's own, and told apart all the same."""
+    with pytest.raises(KeyCollisionError, match=f"metadata of {small.IMAGE} and file of {small.IMAGE}"):
+        load("metadata,file", (small.IMAGE,), name="{entryId}")

@@ -1,0 +1,133 @@
+"""What Kaltura says about an entry, its custom metadata included, as a JSON file beside its media."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_kaltura.ingest.errors import IngestError
+from airflow_provider_kaltura.ingest.models import (
+    METADATA_ENTRY,
+    METADATA_FLAVOR,
+    METADATA_TYPE,
+    METADATA_VERSION,
+    AssetJob,
+)
+from airflow_provider_kaltura.ingest.plan import attributes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_kaltura.api.custom_metadata import CustomMetadata
+    from airflow_provider_kaltura.api.models import Entry, MediaUrl
+    from airflow_provider_kaltura.ingest.batch_items import Item
+    from airflow_provider_kaltura.ingest.destination import Destination
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """A JSON file about an entry; its version is a digest of its bytes, so that the same is written once."""
+
+    id: str
+    data: bytes
+    file_ext: str = "json"
+
+    @property
+    def version(self) -> str:
+        """A digest of the bytes."""
+        return hashlib.blake2b(self.data, digest_size=8).hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file."""
+        return len(self.data)
+
+
+def sidecar(entry: Entry, custom: Sequence[CustomMetadata]) -> Sidecar:
+    """
+    Write down what is known about an entry.
+
+    :param entry: The entry. What plays and views change is left out: else no two days would have the same file.
+    :param custom: Its custom metadata.
+    :returns: The file.
+    """
+    found = {
+        "schemaVersion": SCHEMA_VERSION,
+        "entryId": entry.id,
+        "partnerId": entry.partner_id,
+        "name": entry.name,
+        "description": entry.description,
+        "type": entry.type,
+        "mediaType": entry.media_type,
+        "status": entry.status,
+        "moderationStatus": entry.moderation_status,
+        "owner": entry.user_id,
+        "creator": entry.creator_id,
+        "referenceId": entry.reference_id,
+        "parentEntryId": entry.parent_entry_id,
+        "tags": list(entry.tags),
+        "categories": list(entry.categories),
+        "durationMs": entry.duration_ms,
+        "createdAt": _time(entry.created_at),
+        "updatedAt": _time(entry.updated_at),
+        "customMetadata": [
+            {
+                "id": one.id,
+                "profileId": one.profile_id,
+                "profileVersion": one.profile_version,
+                "version": one.version,
+                "xml": one.xml,
+            }
+            for one in custom
+        ],
+    }
+    text = json.dumps(found, ensure_ascii=False, indent=2)
+    return Sidecar(id=entry.id, data=text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def sidecar_job(entry: Entry, item: Item, file: Sidecar, destination: Destination) -> AssetJob:
+    """
+    Plan a sidecar.
+
+    :param entry: The entry.
+    :param item: The sidecar as what a batch takes.
+    :param file: It.
+    :param destination: Where it goes.
+    :returns: The job.
+    :raises DestinationError: The destination can't be filled for it.
+    """
+    key = item.key(destination, entry)
+    metadata = {
+        METADATA_ENTRY: entry.id,
+        METADATA_FLAVOR: entry.id,
+        METADATA_TYPE: item.asset_type,
+        METADATA_VERSION: file.version,
+    }
+    return AssetJob(
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        asset_type=item.asset_type,
+        asset_id=entry.id,
+        version=file.version,
+        size_bytes=None,
+        key=key,
+        path=destination.path(key),
+        resolve_url=_no_url,
+        attributes=attributes_of(key, item.file_ext, metadata),
+        source_updated_at=entry.updated_at,
+        make=lambda _: file.data,
+        is_proved=True,
+    )
+
+
+def _no_url(*, stale: str | None = None) -> MediaUrl:
+    raise IngestError(f"a sidecar has no URL{' any more' if stale else ''}")
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
