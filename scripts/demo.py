@@ -13,6 +13,7 @@ import json
 import os
 import re
 import subprocess
+import shutil
 import sys
 import tempfile
 import time
@@ -278,13 +279,16 @@ def run(target: Target) -> None:
     with tempfile.TemporaryDirectory(prefix="kaltura-demo-") as folder:
         lake = Path(folder) / "lake"
         home = Path(folder) / "airflow"
-        for place in (lake, home):
+        dags = Path(folder) / "dags"
+        for place in (lake, home, dags):
             place.mkdir()
+        # No other example: some have a schedule, and would begin to copy the whole account.
+        shutil.copy(PROJECT / "example_dags" / f"{DAG_ID}.py", dags)
         print("Starting a real Airflow (scheduler, triggerer, API server); this takes about half a minute …")
         airflow = StandaloneAirflow(
             python=Path(sys.executable),
             home=home,
-            dags=PROJECT / "example_dags",
+            dags=dags,
             env={CONNECTION_VARIABLE: target.connection},
         )
         with airflow:
