@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _AT_LEAST_SECONDS = 2.0
 # In a batch only files of this length get lines of their own, and fewer: there may be sixteen of them at a time.
 _BIG_BYTES = 256 * 1024 * 1024
 _EVERY_SECONDS_IN_BATCH = 60.0
+# Shorter files are never gone on with, so that all of their bytes were fetched in this try.
+_RESUMED_ABOVE_BYTES = 64 * 1024 * 1024
 
 
 class ProgressLog:
@@ -82,6 +85,15 @@ class ProgressLog:
         self._first_bytes, self._told_percent = done_bytes, 0
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """The file that one thread has."""
+
+    asset_id: str
+    done_bytes: int
+    log: ProgressLog | None
+
+
 class BatchProgress:
     """
     Log how far a batch is, every 10 seconds while anything moves, and how far its big files are. For several threads.
@@ -97,8 +109,7 @@ class BatchProgress:
         self._done = self._total = self._fetched_bytes = 0
         self._begun_at: float | None = None
         self._told_at = clock()
-        self._stored: dict[str, int] = {}
-        self._big: dict[str, ProgressLog] = {}
+        self._under_way: dict[int, _UnderWay] = {}
 
     def watch(self, done: int, total: int) -> None:
         """
@@ -116,29 +127,32 @@ class BatchProgress:
         """
         Take note of a download's state.
 
-        :param job: What is downloaded; only its id is shown.
+        :param job: What is downloaded, by the calling thread; only its id is shown.
         :param done_bytes: Bytes stored.
         :param size_bytes: Bytes wanted.
         """
         with self._lock:
             if self._begun_at is None:
                 self._begun_at = self._clock()
-            # What an earlier try had stored was not fetched in this one.
-            self._fetched_bytes += max(0, done_bytes - self._stored.get(job.asset_id, done_bytes))
-            self._stored[job.asset_id] = done_bytes
-            big = self._log_of(job.asset_id) if size_bytes >= _BIG_BYTES else None
-            if done_bytes >= size_bytes:
-                self._stored.pop(job.asset_id, None)
-                self._big.pop(job.asset_id, None)
+            file = self._file(job.asset_id, done_bytes, size_bytes)
+            self._fetched_bytes += done_bytes - file.done_bytes
+            file.done_bytes = done_bytes
             line = self._line()
         self._write(line)
-        if big is not None:
-            big(job, done_bytes, size_bytes)
+        if file.log is not None:
+            file.log(job, done_bytes, size_bytes)
 
-    def _log_of(self, asset_id: str) -> ProgressLog:
-        every = _EVERY_SECONDS_IN_BATCH
-        fresh = ProgressLog(self._tell, self._clock, every_seconds=every, least_seconds=every)
-        return self._big.setdefault(asset_id, fresh)
+    def _file(self, asset_id: str, done_bytes: int, size_bytes: int) -> _UnderWay:
+        """Give the calling thread's file as it was; a new one, or one that begins anew, as it was at its beginning."""
+        thread, every = threading.get_ident(), _EVERY_SECONDS_IN_BATCH
+        known = self._under_way.get(thread)
+        if known is not None and known.asset_id == asset_id and known.done_bytes <= done_bytes:
+            return known
+        is_big = size_bytes >= _BIG_BYTES
+        log = ProgressLog(self._tell, self._clock, every_seconds=every, least_seconds=every) if is_big else None
+        stored_bytes = done_bytes if size_bytes > _RESUMED_ABOVE_BYTES else 0
+        self._under_way[thread] = _UnderWay(asset_id, stored_bytes, log)
+        return self._under_way[thread]
 
     def _line(self) -> tuple[int, int, str, str] | None:
         now = self._clock()

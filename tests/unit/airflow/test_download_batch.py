@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,9 @@ from airflow_provider_kaltura.exceptions import (
 )
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator, KalturaListEntriesOperator
+from airflow_provider_kaltura.operators import download as operators_module
 from airflow_provider_kaltura.operators._batches import read_entry_ids
+from airflow_provider_kaltura.operators._progress import BatchProgress, in_units
 from airflow_provider_kaltura.sandbox import small
 from airflow_provider_kaltura.sandbox.library import FLAVOR
 from airflow_provider_kaltura.stores import open_lake
@@ -309,3 +314,18 @@ def test_the_rate_holds_for_all_files_together(sandbox, tmp_path):
     result = download(tmp_path, entry_ids=GOOD, max_parallel=4, max_bytes_per_second=total * 2)
     assert result["seconds"] >= 0.4
     assert counts(result)["downloaded"] == 4
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_progress_of_all_files_is_in_the_log(tmp_path, monkeypatch, told):
+    """On a clock that runs fast: how many of how many are done, and what was fetched; no line for a small file."""
+    ticks = itertools.count(step=20.0)
+    monkeypatch.setattr(operators_module, "BatchProgress", functools.partial(BatchProgress, clock=lambda: next(ticks)))
+    result = download(tmp_path, entry_ids=[*GOOD, small.IMAGE])
+    lines = [line for line in told() if "files done" in line]
+    assert all(
+        re.fullmatch(r"Batch: \d of 4 files done, [\d.]+ [KM]?i?B fetched, [\d.]+ [KM]?i?B/s", line) for line in lines
+    )
+    assert lines[0].startswith("Batch: 0 of 4 files done, 0 B fetched")
+    assert lines[-1].startswith(f"Batch: 4 of 4 files done, {in_units(result['bytes'])} fetched")
+    assert not [line for line in told() if line.startswith("Flavor ")]

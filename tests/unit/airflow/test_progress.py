@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -96,74 +97,81 @@ def big(number):
     return SimpleNamespace(asset_id=f"0_flavor{number:02}", path="/lake/x", resolve_url=None)
 
 
-def batch_log():
-    """Give a batch's progress, its clock, and the lines that it has written."""
+@pytest.fixture
+def batch():
+    """Give a function that tells a batch's progress by the thread of a file, the batch, its clock and its lines."""
     clock, lines = ManualClock(), []
-    return BatchProgress(lambda text, *words: lines.append(text % words), clock), clock, lines
+    progress = BatchProgress(lambda text, *words: lines.append(text % words), clock)
+    with contextlib.ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(4)]
+
+        def tell(number, done_bytes, size_bytes):
+            threads[number % 4].submit(progress, big(number), done_bytes, size_bytes).result()
+
+        yield tell, progress, clock, lines
 
 
-def test_a_batch_tells_files_bytes_and_rate():
+def test_a_batch_tells_files_bytes_and_rate(batch):
     """Bytes of all files together, those under way included; what was stored before was not fetched."""
-    progress, clock, lines = batch_log()
+    tell, progress, clock, lines = batch
     progress.watch(0, 40)
-    for number in range(4):
-        progress(big(number), 10 * MIB, 60 * MIB)
-    for number in range(4):
-        progress(big(number), 60 * MIB, 60 * MIB)
-    progress.watch(4, 40)
+    for done in (10, 10, 60, 70, 70):
+        for number in range(4):
+            tell(number, done * MIB, 70 * MIB)
     assert lines == []
     clock.now += 10
     progress.watch(5, 40)
-    assert lines == ["Batch: 5 of 40 files done, 200.0 MiB fetched, 20.0 MiB/s"]
+    assert lines == ["Batch: 5 of 40 files done, 240.0 MiB fetched, 24.0 MiB/s"]
 
 
-def test_many_small_files_write_a_line_every_ten_seconds():
-    """A thousand files in a minute are six lines, and none of their own."""
-    progress, clock, lines = batch_log()
+@pytest.mark.parametrize("calls", [(MIB,), (0, MIB), (0, MIB, MIB), (1, 2, MIB)])
+def test_many_small_files_write_a_line_every_ten_seconds(batch, calls):
+    """A thousand files in a minute are six lines, and none of their own; all bytes count, however they are told."""
+    tell, progress, clock, lines = batch
     for number in range(1_000):
-        progress(big(number), 0, MIB)
-        progress(big(number), MIB, MIB)
+        for done in calls:
+            tell(number, done, MIB)
         clock.now += 0.0605
         progress.watch(number + 1, 1_000)
     assert len(lines) == 6
-    assert all(line.startswith("Batch: ") for line in lines)
-    assert progress._stored == progress._big == {}
+    assert lines[-1].startswith("Batch: 996 of 1000 files done, 996.0 MiB fetched, 16.5 MiB/s")
+    assert len(progress._under_way) == 4
 
 
-def test_big_files_write_their_own_lines_once_a_minute():
+def test_big_files_write_their_own_lines_once_a_minute(batch):
     """Each of several at a time keeps its own rate, and small ones stay silent."""
-    progress, clock, lines = batch_log()
+    tell, _, clock, lines = batch
     for minute in range(4):
         for number in range(3):
-            progress(big(number), minute * 100 * MIB, 400 * MIB)
-        progress(big(9), minute, MIB)
+            tell(number, minute * 100 * MIB, 400 * MIB)
+        tell(7, minute, MIB)
         clock.now += 60
     own = [line for line in lines if line.startswith("Flavor ")]
     assert max(own).startswith("Flavor 0_flavor02: 300.0 MiB of 400.0 MiB (75 %), 1.7 MiB/s")
     assert len(own) == 9
 
 
-def test_a_file_that_begins_anew_counts_its_bytes_again():
+def test_a_file_that_begins_anew_counts_its_bytes_again(batch):
     """They were fetched twice."""
-    progress, clock, lines = batch_log()
-    for done in (0, 50, 0, 100):
-        progress(big(1), done * MIB, 100 * MIB)
+    tell, progress, clock, lines = batch
+    for done in (0, 50, 0, 60):
+        tell(1, done * MIB, 60 * MIB)
     clock.now += 10
     progress.watch(1, 1)
-    assert lines == ["Batch: 1 of 1 files done, 150.0 MiB fetched, 15.0 MiB/s"]
+    assert lines == ["Batch: 1 of 1 files done, 110.0 MiB fetched, 11.0 MiB/s"]
 
 
-def test_nothing_fetched_is_no_rate():
+def test_nothing_fetched_is_no_rate(batch):
     """A batch that only skips divides by nothing."""
-    progress, clock, lines = batch_log()
+    _, progress, clock, lines = batch
     clock.now += 11
     progress.watch(7, 9)
     assert lines == ["Batch: 7 of 9 files done, 0 B fetched, 0 B/s"]
 
 
-def test_threads_lose_no_byte():
+def test_threads_lose_no_byte(batch):
     """Sixteen threads at once: the sum is exact, and each ten seconds have one line."""
-    progress, clock, lines = batch_log()
+    _, progress, clock, lines = batch
     barrier = threading.Barrier(16)
 
     def fetch(number):
