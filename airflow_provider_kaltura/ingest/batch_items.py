@@ -15,7 +15,7 @@ from airflow_provider_kaltura.api.models import FlavorAsset
 from airflow_provider_kaltura.ingest.asset_kinds import ASSET_TYPES, FLAVORS, SIDE_KINDS
 from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, Chosen, choices
 from airflow_provider_kaltura.ingest.destination import flavor_values
-from airflow_provider_kaltura.ingest.sidecars import Sidecar, sidecar
+from airflow_provider_kaltura.ingest.entry_json import EntryJson, entry_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions
     from airflow_provider_kaltura.ingest.destination import Destination, Value
 
-Asset: TypeAlias = "FlavorAsset | SideAsset | EntryFile | Sidecar"
+Asset: TypeAlias = "FlavorAsset | SideAsset | EntryFile | EntryJson"
 
 _FLAVOR: Final = ASSET_TYPES["flavors"]
 _FILES: Final = frozenset({"image", "document"})
@@ -49,7 +49,9 @@ class Item:
     @property
     def owner(self) -> str:
         """What a name is taken for; see :attr:`~airflow_provider_kaltura.ingest.models.AssetJob.owner`."""
-        return f"{self.asset_type} of {self.asset.id}" if isinstance(self.asset, EntryFile | Sidecar) else self.asset.id
+        return (
+            f"{self.asset_type} of {self.asset.id}" if isinstance(self.asset, EntryFile | EntryJson) else self.asset.id
+        )
 
     @property
     def is_converted(self) -> bool:
@@ -90,7 +92,8 @@ class Item:
         }
         if isinstance(self.asset, SideAsset):
             found["language"] = self.asset.language_code or self.asset.language or None
-            found["label"] = self.asset.label or None
+            is_main = self.asset.kind == "thumbnail" and self.asset.is_default
+            found["label"] = self.asset.label or ("default" if is_main else None)
         return found
 
 
@@ -133,9 +136,9 @@ def planned(api: KalturaApi, entry_ids: Iterable[str], options: BatchOptions) ->
         files = entry_files(api.runtime, _with_file(chosen)) if "file" in options.assets else {}
         custom = list_custom_metadata(api.runtime, known) if "metadata" in options.assets else {}
         for one in chosen:
-            own: dict[AssetKind, EntryFile | Sidecar] = {}
+            own: dict[AssetKind, EntryFile | EntryJson] = {}
             if one.entry is not None and one.entry_id in custom:
-                own["metadata"] = sidecar(one.entry, custom[one.entry_id])
+                own["metadata"] = entry_json(one.entry, custom[one.entry_id])
             if one.entry_id in files:
                 own["file"] = files[one.entry_id]
             yield _plan(one, sides.get(one.entry_id, ()), own, options)
@@ -176,7 +179,7 @@ def _entries(api: KalturaApi, group: list[str], options: BatchOptions) -> Iterat
 def _plan(
     chosen: Chosen,
     sides: tuple[SideAsset, ...],
-    own: Mapping[AssetKind, EntryFile | Sidecar],
+    own: Mapping[AssetKind, EntryFile | EntryJson],
     options: BatchOptions,
 ) -> Planned:
     items = [Item(_FLAVOR, asset) for asset in chosen.assets]

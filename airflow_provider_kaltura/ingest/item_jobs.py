@@ -16,7 +16,7 @@ from airflow_provider_kaltura.ingest.batch_files import file_job
 from airflow_provider_kaltura.ingest.batch_items import Item, identity
 from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.batch_side import side_jobs
-from airflow_provider_kaltura.ingest.sidecars import Sidecar, sidecar_job
+from airflow_provider_kaltura.ingest.entry_json import EntryJson, entry_json_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,8 +52,8 @@ def item_jobs(
         if isinstance(pair[1].asset, EntryFile):
             yield *pair, file_job(api, *pair, destination)
             continue
-        if isinstance(pair[1].asset, Sidecar):
-            yield *pair, sidecar_job(*pair, pair[1].asset, destination)
+        if isinstance(pair[1].asset, EntryJson):
+            yield *pair, entry_json_job(*pair, pair[1].asset, destination)
             continue
         group = flavors if isinstance(pair[1].asset, FlavorAsset) else sides
         group.append(pair)

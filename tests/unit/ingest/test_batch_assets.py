@@ -15,7 +15,7 @@ from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.errors import AssetsError, DestinationError, KeyCollisionError
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.sandbox import small
-from airflow_provider_kaltura.sandbox.library import CAPTION, StoredFile
+from airflow_provider_kaltura.sandbox.library import ATTACHMENT, CAPTION, THUMB, StoredFile
 from airflow_provider_kaltura.stores import open_lake
 from tests.unit.ingest.fakes import memory_lake
 from tests.unit.ingest.landing import content, files
@@ -228,10 +228,37 @@ def test_all_kinds_at_once(load, sandbox, tmp_path):
     assert summary.failed == 0
 
 
+def test_the_default_thumbnail_is_told(load, sandbox):
+    """In the report; the other ones have no label."""
+    thumb = sandbox.library.assets[THUMB]["0_thumb001"]
+    assert [row["label"] for row in report_of(load("thumbnails"))] == [None]
+    thumb["tags"] = "default_thumb"
+    try:
+        assert [row["label"] for row in report_of(load("thumbnails"))] == ["default"]
+    finally:
+        thumb["tags"] = ""
+
+
 def test_attachments_keep_their_names(load, tmp_path):
     """And their titles are labels."""
     load(["attachments"], name="{entryId}/{label}/{fileName}")
     assert files(tmp_path) == [f"{small.READY}/notes/notes.txt"]
+
+
+def test_transcripts_are_no_attachments(load, sandbox, tmp_path):
+    """They are told apart by their class."""
+    library = sandbox.library
+    notes = dict(library.asset(ATTACHMENT, "0_attach01", small.PARTNER_ID))
+    library.add_file(StoredFile("0_transcri", "2", 5, "txt", data=b"words"))
+    own = {"id": "0_transcri", "sizeInBytes": "5", "size": 5, "objectType": "KalturaTranscriptAsset"}
+    library.add_asset(ATTACHMENT, notes | own)
+    try:
+        assert load("transcripts", name="{assetType}/{assetId}.{format}").downloaded == 1
+        assert files(tmp_path) == ["transcript/0_transcri.txt"]
+        assert load("attachments", name="{assetType}/{assetId}.{format}").downloaded == 1
+        assert "attachment/0_attach01.txt" in files(tmp_path)
+    finally:
+        library.remove_asset(ATTACHMENT, "0_transcri")
 
 
 def test_what_an_entry_does_not_have_is_told(load):
@@ -393,7 +420,7 @@ def test_what_kaltura_says_becomes_a_file(load, metadata, with_metadata):
     assert b"<Room>2</Room>" in lake.store.read(f"{small.READY}/{small.READY}.json")
 
 
-def test_a_file_and_its_sidecar_of_one_name_are_refused(load):
+def test_a_file_and_its_json_of_one_name_are_refused(load):
     """Both are the entry's own, and told apart all the same."""
     with pytest.raises(KeyCollisionError, match=f"metadata of {small.IMAGE} and file of {small.IMAGE}"):
         load("metadata,file", (small.IMAGE,), name="{entryId}")

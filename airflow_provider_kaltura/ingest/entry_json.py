@@ -30,7 +30,7 @@ SCHEMA_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecar:
+class EntryJson:
     """A JSON file about an entry; its version is a digest of its bytes, so that the same is written once."""
 
     id: str
@@ -48,7 +48,7 @@ class Sidecar:
         return len(self.data)
 
 
-def sidecar(entry: Entry, custom: Sequence[CustomMetadata]) -> Sidecar:
+def entry_json(entry: Entry, custom: Sequence[CustomMetadata]) -> EntryJson:
     """
     Write down what is known about an entry.
 
@@ -87,15 +87,15 @@ def sidecar(entry: Entry, custom: Sequence[CustomMetadata]) -> Sidecar:
         ],
     }
     text = json.dumps(found, ensure_ascii=False, indent=2)
-    return Sidecar(id=entry.id, data=text.encode("utf-8", "backslashreplace") + b"\n")
+    return EntryJson(id=entry.id, data=text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def sidecar_job(entry: Entry, item: Item, file: Sidecar, destination: Destination) -> AssetJob:
+def entry_json_job(entry: Entry, item: Item, file: EntryJson, destination: Destination) -> AssetJob:
     """
-    Plan a sidecar.
+    Plan such a file.
 
     :param entry: The entry.
-    :param item: The sidecar as what a batch takes.
+    :param item: The file as what a batch takes.
     :param file: It.
     :param destination: Where it goes.
     :returns: The job.
@@ -126,7 +126,7 @@ def sidecar_job(entry: Entry, item: Item, file: Sidecar, destination: Destinatio
 
 
 def _no_url(*, stale: str | None = None) -> MediaUrl:
-    raise IngestError(f"a sidecar has no URL{' any more' if stale else ''}")
+    raise IngestError(f"such a file has no URL{' any more' if stale else ''}")
 
 
 def _time(moment: datetime | None) -> str | None:
