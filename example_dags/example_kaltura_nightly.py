@@ -90,6 +90,8 @@ with DAG(
         storage_conn_id="{{ params.storage_conn_id }}",
         flavor="{{ params.flavor }}",
         on_deleted="{{ params.on_deleted }}",
+        # A few bad files are tried again every night; so many are an outage, and a retry in some minutes is better.
+        max_failures=100,
         since="{{ params.since }}",
         until="{{ params.until }}",
         plan_only="{{ params.plan_only }}",
