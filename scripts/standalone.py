@@ -17,7 +17,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-START_SECONDS = 180
+START_SECONDS = 300
 STOP_SECONDS = 10
 POLL_SECONDS = 0.5
 FINAL_STATES = frozenset({"success", "failed"})
@@ -101,6 +101,7 @@ class StandaloneAirflow:
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
             "AIRFLOW__WEBSERVER__BASE_URL": self.base_url,
             "AIRFLOW__WEBSERVER__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": str(START_SECONDS),
             "AIRFLOW__WEBSERVER__SECRET_KEY": secrets.token_hex(32),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
