@@ -62,7 +62,7 @@ with DAG(
     )
 
     @task
-    def tables_in_words(result: dict[str, Any]) -> str:
+    def tables_in_words(result: Any) -> str:
         """Say what the catalogue has; here a task could refresh views, or send a report."""
         return ", ".join(f"{count} {table}" for table, count in result["rows"].items())
 
