@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -20,8 +21,10 @@ from airflow_provider_kaltura.ingest.errors import CaptionError, MissingExtraErr
 if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.asset_kinds import CaptionFormat
 
-#: Longer captions are not converted: they are in memory as a whole, several times.
-MOST_BYTES: Final = 32 * 1024 * 1024
+#: Longer captions are not converted: that takes fifty times their length of memory. A day of speech has 2 MiB.
+MOST_BYTES: Final = 4 * 1024 * 1024
+# One at a time: threads would not make it quicker, and each would take the memory.
+_CONVERTING: Final = threading.Lock()
 
 # Start and end in microseconds, and the lines.
 Cue: TypeAlias = tuple[int, int, tuple[str, ...]]
@@ -33,6 +36,7 @@ _DOTTED: Final = re.compile(r"(\d:\d\d)\.(\d)")
 # What players of SRT take for styling; anything else between angle brackets is text.
 _STYLING: Final = re.compile(r"</?(?:i|b|u|s|font)(?:\s[^<>\n]*)?>|\{\\[^{}\n]*\}|\{/?[ibu]\}", re.IGNORECASE)
 _PARAGRAPH: Final = re.compile(r"<(?:\w+:)?p\b[^>]*?(?<!/)>(.*?)</(?:\w+:)?p\s*>", re.DOTALL | re.IGNORECASE)
+_ROOT: Final = re.compile(r"<tt(?:\s[^>]*)?>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
@@ -60,7 +64,8 @@ def convert(data: bytes, wanted: CaptionFormat, asset_id: str) -> bytes:
     """
     require_converter()
     try:
-        return _convert(data, wanted).encode()
+        with _CONVERTING:
+            return _convert(data, wanted).encode()
     except _UnusableError as error:
         raise CaptionError(asset_id, str(error)) from error.__cause__
 
@@ -130,12 +135,20 @@ def _caption_set(text: str, kind: str) -> Any:
     if kind == "dfxp":
         # Of bs4, about every DFXP that is read; set each time, since others may reset the filters.
         warnings.filterwarnings("ignore", message="It looks like you're using an HTML parser")
+        text = _with_sections(text)
     readers = {"srt": pycaption.SRTReader, "vtt": pycaption.WebVTTReader, "dfxp": pycaption.DFXPReader}
     try:
         return readers[kind]().read(text)
     except Exception as error:  # noqa: BLE001 - readers of strangers' files raise whatever they stumble over
         # Its text may repeat what is in the file.
         raise _UnusableError(f"it can't be read as {kind} ({type(error).__name__})") from None
+
+
+def _with_sections(text: str) -> str:
+    """Add the sections that a DFXP leaves out: the reader looks for them through all of the file, at every caption."""
+    beginning = text.lower()
+    missing = "".join(f"<{name}></{name}>" for name in ("styling", "layout") if f"<{name}" not in beginning)
+    return _ROOT.sub(lambda root: f"{root[0]}<head>{missing}</head>", text, count=1) if missing else text
 
 
 def _write(text: str, found: str, wanted: CaptionFormat) -> str:
