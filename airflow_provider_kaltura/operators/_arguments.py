@@ -149,7 +149,7 @@ def as_store_options(value: Any) -> StoreOptions:
     :raises KalturaArgumentError: It can't be read, or there is no such option.
     """
     if isinstance(value, str):
-        value = _read_dict("store_options", value) if value.strip() not in {"", "None"} else None
+        value = as_literal("store_options", value) if value.strip() not in {"", "None"} else None
     if value is not None and not isinstance(value, dict):
         raise KalturaArgumentError(f"store_options must be a dict, not {type(value).__name__}.")
     try:
@@ -171,7 +171,15 @@ def as_connection_id(name: str, value: Any) -> str | None:
     return None if text in {"", "None"} else text
 
 
-def _read_dict(name: str, text: str) -> Any:
+def as_literal(name: str, text: str) -> Any:
+    """
+    Read a text that holds a value.
+
+    :param name: The argument.
+    :param text: JSON, or what a template makes of a Python value.
+    :returns: The value.
+    :raises KalturaArgumentError: It is neither.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -179,4 +187,4 @@ def _read_dict(name: str, text: str) -> Any:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise KalturaArgumentError(f"{name} can't be read as JSON or as a Python dict.") from None
+        raise KalturaArgumentError(f"{name} can't be read as JSON, or as Python writes it.") from None

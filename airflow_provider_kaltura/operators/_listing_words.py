@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from airflow_provider_kaltura.api.queries import Moderation
 from airflow_provider_kaltura.exceptions import KalturaArgumentError
 from airflow_provider_kaltura.hooks.listing import EntryWords
-from airflow_provider_kaltura.operators._arguments import as_number, as_switch, check_choice, check_text
+from airflow_provider_kaltura.operators._arguments import as_literal, as_number, as_switch, check_choice, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +51,7 @@ def as_list(name: str, value: Any) -> list[str]:
     """
     if isinstance(value, str):
         text = value.strip()
-        value = _literal(name, text) if text.startswith("[") else re.split(r"[,\n]", text)
+        value = as_literal(name, text) if text.startswith("[") else re.split(r"[,\n]", text)
     elif isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     elif hasattr(value, "__iter__") and not isinstance(value, dict | bytes):
@@ -109,21 +107,10 @@ def _parsed(value: Any) -> datetime | None:
 
 
 def _fields(name: str, value: Any) -> dict[str, Any]:
-    found = _literal(name, value) if isinstance(value, str) else value
+    found = as_literal(name, value) if isinstance(value, str) else value
     if not isinstance(found, dict):
         raise KalturaArgumentError(f"{name} must be a dict of fields, or such a dict as JSON, not {str(value)[:40]!r}.")
     return {str(field): one for field, one in found.items() if not _is_missing(one)}
-
-
-def _literal(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise KalturaArgumentError(f"{name} can't be read as JSON, or as Python writes it.") from None
 
 
 _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
