@@ -74,7 +74,7 @@ class RetryPolicy:
     total_seconds: float = 180.0
     first_wait_seconds: float = 0.5
     max_wait_seconds: float = 30.0
-    throttled_seconds: float = 8.0
+    throttled_seconds: float = 14.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
