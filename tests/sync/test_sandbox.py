@@ -35,18 +35,16 @@ class Follower:
         self.api, self.config, self.place = KalturaApi(config), config, Place()
         self.requests = 0
 
-    def sync(self, options=OPTIONS):
+    def sync(self, options=OPTIONS, *, destination=DESTINATION, **more):
         """Bring the lake up to date."""
         self.log.reset_counts()
         with HttpSources.of(self.config) as sources:
-            summary = sync(
-                self.api,
-                self.place.lake,
-                DESTINATION,
-                options,
-                open_source=sources,
-                utcnow=lambda: datetime.fromtimestamp(self.control.clock(), UTC),
-            )
+            more = {
+                "open_source": sources,
+                "utcnow": lambda: datetime.fromtimestamp(self.control.clock(), UTC),
+                **more,
+            }
+            summary = sync(self.api, self.place.lake, destination, options, **more)
         self.requests = self.log.api_requests
         return summary
 
