@@ -10,6 +10,7 @@ from configparser import ConfigParser
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,12 +58,12 @@ class Wanted:
         return cls(until, files)
 
     def conf(self, lake: Path, tasks: int) -> dict[str, Any]:
-        """Ask for them in so many tasks."""
+        """Ask for them in at most so many tasks."""
         return {
             "lake": str(lake),
             "created_until": datetime.fromtimestamp(self.until, UTC).isoformat(),
             "measures": f"{lake}-measures",
-            "entries_per_slice": -(-len(self.files) // tasks),
+            "entries_per_slice": ceil(len(self.files) / tasks),
         }
 
 
@@ -75,7 +76,8 @@ def run(stage: Stage, wanted: Wanted, name: str, tasks: int, seconds: float = 60
     state, seen = stage.airflow.wait(DAG, run_id, seconds)
     assert state == "success", f"{seen}\n{stage.airflow.logs()[-6000:]}"
     log.info("%s: %d entries in %.0f s", name, len(wanted.files), time.monotonic() - begun)
-    assert sum(task.startswith("download[") for task in seen) == tasks
+    mapped = sum(task.startswith("download[") for task in seen)
+    assert mapped == ceil(len(wanted.files) / ceil(len(wanted.files) / tasks))
     return lake
 
 
@@ -97,7 +99,7 @@ def assert_small(stage: Stage, lake: Path, tasks: int) -> None:
     assert sizes
     assert max(sizes) <= MOST_XCOM_BYTES
     measures = [json.loads(file.read_text()) for file in lake.with_name(f"{lake.name}-measures").iterdir()]
-    assert len(measures) == tasks
+    assert 0 < len(measures) <= tasks
     most = max(one["grown"] for one in measures)
     log.info("XComs have up to %d bytes, tasks grew by up to %d MiB", max(sizes), most >> 20)
     assert most <= MOST_GROWN_BYTES
@@ -131,8 +133,9 @@ class TestMappedBatches:
 
     def test_tasks_that_are_limited_all_come_to_their_end(self, limited: Stage) -> None:
         """Eight against a limit of actions in 10 seconds: all green, at most a fifth of the requests blocked."""
-        count, actions = (80, 40) if limited.airflow.version == "v2" else (16, 20)
-        assert_limited(limited, count, actions)
+        # Airflow 2 runs one after the other here: two show that they pass.
+        count, tasks, actions = (80, 8, 40) if limited.airflow.version == "v2" else (16, 2, 20)
+        assert_limited(limited, count, tasks, actions)
 
     @pytest.mark.all
     def test_a_large_library_in_one_run(self, stage: Stage) -> None:
@@ -146,7 +149,7 @@ class TestMappedBatches:
     @pytest.mark.all
     def test_a_limit_that_lasts_for_long(self, limited: Stage) -> None:
         """Eight tasks with more to ask than a window has room for, again and again."""
-        assert_limited(limited, 320, 100)
+        assert_limited(limited, 320, 8, 100)
 
     def test_no_secret_is_left_behind(self, stage: Stage) -> None:
         """No secret and no KS stands in any log, nor in any value of the database."""
@@ -155,15 +158,15 @@ class TestMappedBatches:
         assert scan_home(stage.airflow.home, secrets) == []
 
 
-def assert_limited(stage: Stage, count: int, actions: int) -> None:
-    """Have eight tasks meet a limit, and count what it blocked."""
+def assert_limited(stage: Stage, count: int, tasks: int, actions: int) -> None:
+    """Have some tasks meet a limit, and count what it blocked."""
     wanted = Wanted.oldest(stage, count)
     rates = stage.library.control.rates
     rates.reset()
     limit = rates.on(actions)
-    lake = run(stage, wanted, f"limited-{count}", 8)
+    lake = run(stage, wanted, f"limited-{count}", tasks)
     assert_equals_library(stage, lake, wanted)
-    assert limit.passed > actions
+    assert limit.passed > len(wanted.files)
     share = rates.blocked_requests / (rates.blocked_requests + rates.passed_requests)
     log.info(
         "%d requests were blocked, %d were not: %.1f %%", rates.blocked_requests, rates.passed_requests, 100 * share
