@@ -30,8 +30,8 @@ class Verdict:
     :param revived: Files that were marked as gone and are not.
     :param waits_for: What is still to come, None when nothing is.
     :param nothing: Why there is nothing to take, None when there is something.
-    :param vanished: Files whose flavor was in no list; to be confirmed by id.
-    :param superseded: Files of flavors that Kaltura still has, where another one is chosen now.
+    :param vanished: Files of this sync whose flavor was in no list; to be confirmed by id.
+    :param superseded: Files of this sync, of flavors that Kaltura still has, where another one is chosen now.
     """
 
     fetch: tuple[FlavorAsset, ...] = ()
@@ -51,7 +51,7 @@ class _Choice:
     nothing: str | None = None
 
 
-def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: SyncFlavor) -> Verdict:
+def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: SyncFlavor, sync: str) -> Verdict:
     """
     Decide about one entry.
 
@@ -60,6 +60,7 @@ def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: Sync
     :param snapshot: The entry and its flavors, of one moment.
     :param standing: Its files in the lake, the newest first.
     :param flavor: What is taken of each entry.
+    :param sync: The sync's name; what others put there, or nobody knows who, is not for it to remove.
     :returns: What is to be done.
     """
     choice = _each(snapshot) if flavor == "each" else _chosen(snapshot, flavor)
@@ -67,7 +68,7 @@ def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: Sync
     fetch = tuple(asset for asset in choice.assets if not newest.has(asset))
     wanted_ids = frozenset(asset.id for asset in choice.assets)
     known_ids = {asset.id for asset in snapshot.assets if asset.status != FlavorStatus.DELETED}
-    others = [row for row in standing if row.asset_id not in wanted_ids]
+    others = [row for row in standing if row.asset_id not in wanted_ids and row.sync == sync]
     is_settled = bool(choice.assets) and choice.waits_for is None and flavor != "each"
     return Verdict(
         fetch=fetch,

@@ -147,10 +147,11 @@ class Manifest:
         kept.sort(key=lambda one: one[:3], reverse=True)
         by_file: dict[str | None, _Kept] = {}
         for one in kept:
-            known = by_file.setdefault(one[-1].version_tag, one)[-1]
+            newest = by_file.setdefault(one[-1].version_tag, one)
             is_fetched = one[-1].outcome not in {"adopted", DELETED}
-            if known.outcome == "adopted" and is_fetched and known.version_tag is not None:
-                by_file[known.version_tag] = one
+            if newest[-1].outcome == "adopted" and is_fetched and newest[-1].version_tag is not None:
+                # It says what the file is; the newer one says when it was seen last.
+                by_file[newest[-1].version_tag] = (*newest[:3], one[-1])
         self._standing[row.path] = list(by_file.values())[:_ROWS_OF_A_PATH]
 
 

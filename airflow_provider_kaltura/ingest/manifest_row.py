@@ -25,6 +25,7 @@ class ManifestRow:
 
     ``checksum`` is ``"crc64nvme:…"``, ``"sha256:…"`` or None; ``error_code`` names the class of a failure.
     ``version_tag`` tells which file it is about, as the store tells files of one name apart; None in old rows.
+    ``sync`` names the sync that put the file there, None where none did, and ``layout`` the names that it gave then.
     """
 
     partner_id: int
@@ -41,6 +42,8 @@ class ManifestRow:
     source_updated_at: datetime | None = None
     error_code: str | None = None
     version_tag: str | None = None
+    sync: str | None = None
+    layout: str | None = None
 
     @classmethod
     def of(cls, outcome: Outcome, observed_at: datetime) -> Self:
@@ -88,8 +91,8 @@ class ManifestRow:
         }
         if self.error_code is not None:
             row["errorCode"] = self.error_code
-        if self.version_tag is not None:
-            row["versionTag"] = self.version_tag
+        more = (("versionTag", self.version_tag), ("sync", self.sync), ("layout", self.layout))
+        row.update({name: value for name, value in more if value is not None})
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -107,8 +110,7 @@ class ManifestRow:
         schema = _typed(row, "schemaVersion", int)
         if schema > SCHEMA_VERSION:
             raise ValueError(f"schema {schema} is newer than {SCHEMA_VERSION}")
-        checksum, updated, code = row.get("checksum"), row.get("sourceUpdatedAt"), row.get("errorCode")
-        tag = row.get("versionTag")
+        updated = row.get("sourceUpdatedAt")
         return cls(
             partner_id=_typed(row, "partnerId", int),
             asset_type=_typed(row, "assetType", str),
@@ -117,13 +119,15 @@ class ManifestRow:
             entry_id=_typed(row, "entryId", str),
             version=_typed(row, "version", str),
             size_bytes=_typed(row, "sizeBytes", int),
-            checksum=None if checksum is None else _typed(row, "checksum", str),
+            checksum=_text(row, "checksum"),
             verified=_typed(row, "verified", str),
             outcome=_typed(row, "outcome", str),
             observed_at=_time(_typed(row, "observedAt", str)),
             source_updated_at=None if updated is None else _time(_typed(row, "sourceUpdatedAt", str)),
-            error_code=None if code is None else _typed(row, "errorCode", str),
-            version_tag=None if tag is None else _typed(row, "versionTag", str),
+            error_code=_text(row, "errorCode"),
+            version_tag=_text(row, "versionTag"),
+            sync=_text(row, "sync"),
+            layout=_text(row, "layout"),
         )
 
 
@@ -144,6 +148,10 @@ def _typed(row: dict[str, Any], name: str, kind: type[Any]) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{name} is no {kind.__name__}")  # noqa: TRY004 - every damage is one kind of error
     return value
+
+
+def _text(row: dict[str, Any], name: str) -> str | None:
+    return None if row.get(name) is None else str(_typed(row, name, str))
 
 
 def _time(text: str) -> datetime:

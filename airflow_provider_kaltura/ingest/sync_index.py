@@ -82,6 +82,11 @@ class LakeIndex:
             log.warning("Passed over %d manifest lines that can't be read", self.unreadable_lines)
 
     @property
+    def name(self) -> str:
+        """The sync's name."""
+        return self._name
+
+    @property
     def is_damaged(self) -> bool:
         """What is unrecorded may have been recorded, or may not be taken for what it seems to be."""
         return self.unreadable_lines > 0 or not self._adopt
@@ -155,6 +160,15 @@ class LakeIndex:
         mine = [row for row in rows if (row.partner_id, row.entry_id, row.asset_type) == wanted]
         mine = [replace(row, outcome=MARKED) if self.is_marked(row.path) else row for row in mine]
         return sorted(mine, key=lambda row: (row.observed_at, row.path), reverse=True)
+
+    def own_files_of(self, entry_id: str) -> list[ManifestRow]:
+        """
+        Give those of :meth:`files_of` that this sync put there; what others did is not for it to remove.
+
+        :param entry_id: The entry.
+        :returns: One row per path, the newest first.
+        """
+        return [row for row in self.files_of(entry_id) if row.sync == self._name]
 
     # ------------------------------------------------------------------ entries
     def state(self, entry_id: str) -> State | None:

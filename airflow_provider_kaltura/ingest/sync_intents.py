@@ -106,6 +106,7 @@ def _left_behind(
         outcome="adopted",
         observed_at=_FIRST,
         version_tag=stat.version_tag,
+        sync=index.name,
     )
     newest = index.newest_at(row)
     return row if newest is None else replace(row, observed_at=newest + _MICROSECOND)

@@ -47,9 +47,25 @@ _NOT_YET: Final = datetime.fromtimestamp(0, UTC)
 
 
 class SyncWriter(ManifestWriter):
-    """A manifest writer whose rows are newer than all that the index knows, whatever other workers' clocks say."""
+    """
+    A manifest writer whose rows are newer than all that the index knows, whatever other workers' clocks say.
+
+    Those of files say which sync put them there.
+    """
 
     index: LakeIndex | None = None
+
+    def add(self, outcome: Outcome, *, newer_than: datetime | None = None) -> ManifestRow:
+        """
+        Take one outcome.
+
+        :param outcome: See :meth:`~airflow_provider_kaltura.ingest.manifest.ManifestWriter.add`.
+        :param newer_than: The row that is written is newer than this.
+        :returns: The row that will be written.
+        """
+        row = ManifestRow.of(outcome, _NOT_YET)
+        sync = None if self.index is None else self.index.name
+        return self.add_row(replace(row, sync=sync), newer_than=newer_than)
 
     def add_row(self, row: ManifestRow, *, newer_than: datetime | None = None) -> ManifestRow:
         """
@@ -143,7 +159,7 @@ class Work:
                 self._fail(entry_id, found)
             elif not found.entry.replaced_entry_id:
                 entries[entry_id] = found.entry
-                verdicts[entry_id] = judge(found, self.index.files_of(entry_id), self.options.flavor)
+                verdicts[entry_id] = self._judge(found)
         jobs = list(self._jobs(entries, verdicts, listed_at))
         self._count(verdicts)
         intents = self._carry_out(jobs)
@@ -155,6 +171,9 @@ class Work:
             self.writer.flush()
             self.lake.store.delete(intents)
         log.info("%d entries looked at, %d flavors to fetch so far", self.summary.entries, self.summary.planned)
+
+    def _judge(self, found: EntrySnapshot) -> Verdict:
+        return judge(found, self.index.files_of(found.entry.id), self.options.flavor, self.index.name)
 
     # ------------------------------------------------------------------ what is fetched
     def _jobs(self, entries: dict[str, Entry], verdicts: dict[str, Verdict], listed_at: float) -> Iterator[AssetJob]:
@@ -280,11 +299,11 @@ class Work:
                 self.index.add(self.writer.add_row(replace(row, outcome="downloaded")))
 
     def _settle_missing(self, missing: list[str]) -> None:
-        known = [one for one in missing if self.index.state(one) is not None or self.index.files_of(one)]
+        known = [one for one in missing if self.index.state(one) is not None or self.index.own_files_of(one)]
         gone = deleted_entries(self.api, known) if known else frozenset[str]()
         for entry_id in known:
             if entry_id in gone:
-                self._dispose(self.index.files_of(entry_id))
+                self._dispose(self.index.own_files_of(entry_id))
                 self._note(entry_id, "gone")
             elif self.index.state(entry_id) != "gone":
                 self._waiting.add(entry_id)

@@ -65,6 +65,8 @@ ROWS = st.builds(
     observed_at=st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9))])),
     source_updated_at=st.none() | st.datetimes(timezones=st.just(UTC)),
     error_code=st.none() | st.just("SinkError"),
+    sync=st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"])),
+    layout=st.none() | st.just("0a1b2c3d"),
 )
 
 
@@ -95,6 +97,7 @@ def test_unknown_fields_are_passed_over():
         {"observedAt": "yesterday"},
         {"observedAt": "2026-11-21T12:00:00"},
         {"version": 2},
+        {"sync": 2},
     ],
 )
 def test_line_that_does_not_hold_the_contract_is_unreadable(change):

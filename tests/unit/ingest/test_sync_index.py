@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kaltura.ingest.manifest import MANIFEST_FOLDER, Manifest
@@ -54,6 +54,10 @@ def written(rows):
 
 @settings(max_examples=300, deadline=None)
 @given(given_rows=ROWS, added=ROWS)
+@example(
+    given_rows=[("b.mp4", "1", "downloaded", 0), ("b.mp4", "1", "adopted", 1), ("b.mp4", None, "downloaded", 0)],
+    added=[],
+)
 def test_both_say_the_same_of_every_file(given_rows, added):
     """Whatever was written in whatever order, and added by the task itself."""
     # A file that was deleted does not come back to be adopted.
@@ -102,3 +106,16 @@ def test_a_damaged_line_is_counted():
     index = LakeIndex(store, 102, "mine", adopt=True)
     assert (index.unreadable_lines, index.is_damaged) == (1, True)
     assert index.standing("a.mp4") is not None
+
+
+def test_own_files_are_those_that_the_sync_itself_put_there():
+    """Those of a batch, of another sync, and of a time when nobody wrote down who it was are not."""
+    named = [
+        row("a.mp4", "1", "downloaded", 0, sync="mine"),
+        row("b.mp4", "1", "downloaded", 0, sync="other"),
+        row("c.mp4", "1", "downloaded", 0),
+    ]
+    index = LakeIndex(written(named), 102, "mine")
+    assert sorted(one.path for one in index.files_of("e")) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert [one.path for one in index.own_files_of("e")] == ["a.mp4"]
+    index.close()
