@@ -43,7 +43,7 @@ class SyncResult(TypedDict):
     it looks for, ``nothing`` counts entries with nothing to take by reason (``no_media:image``).
 
     ``paths`` are the first that were, or would be, written; ``report`` is the file with all of them, with ``planOnly``
-    only. ``cursorMoved`` says whether the next run goes on from here.
+    only. ``cursorMoved`` says whether the next run goes on from here, and not from a later moment.
     """
 
     root: str

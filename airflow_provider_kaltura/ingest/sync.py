@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from airflow_provider_kaltura.api.errors import InvalidRequestError
 from airflow_provider_kaltura.api.listing import RELATIVE_TIME_SECONDS
 from airflow_provider_kaltura.api.queries import ANY, DELETED
 from airflow_provider_kaltura.ingest.cursor import Cursor, FoundCursor, cursor_key, read_cursor, write_cursor
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLAN_FOLDER: Final = f"{STATE_FOLDER}/plans"
+# So often a run that others overtake tries to move the cursor; whoever overtook it has moved it.
+_TRIES: Final = 3
 
 
 def sync(
@@ -70,7 +73,8 @@ def sync(
     """
     Bring a lake up to date.
 
-    The first run of a sync compares all, whatever the window. Any run may be repeated, and runs may overlap.
+    The first run of a sync compares all, whatever the window. Any run may be repeated, and runs may overlap. Each one
+    counts until all is compared again. A window that begins after what the last run looked at begins there instead.
 
     :param api: Kaltura.
     :param lake: The lake, open at the destination's root.
@@ -84,6 +88,7 @@ def sync(
     :param monotonic: Gives seconds; exchanged by tests.
     :returns: What became of it.
     :raises ValueError: The window can't be one.
+    :raises InvalidRequestError: The window is in the future.
     :raises KeyCollisionError: Two assets would get one name.
     :raises KalturaError: Kaltura could not be asked.
     :raises SinkError: The lake could not be read or written.
@@ -134,33 +139,40 @@ def _scope(
     is_first: bool,
 ) -> _Scope:
     # This second may still bring changes.
-    until = int(now.timestamp()) - 1
-    since = None if before.cursor is None else before.cursor.until
-    if window is not None:
-        if window[0].tzinfo is None or window[1].tzinfo is None or window[0] > window[1]:
-            raise ValueError("a window is two times with a zone, in order")
-        since, until = int(window[0].timestamp()), min(until, int(window[1].timestamp()))
+    reached = int(now.timestamp()) - 1
+    known = before.cursor
+    since, until = _window(window, now)
     # Nobody knows what was looked at by a worker whose clock was ahead.
-    is_ahead = before.cursor is not None and before.cursor.until > int(now.timestamp()) + options.overlap_seconds
-    full = (
-        options.full
-        or options.listed_only
-        or is_first
-        or is_ahead
-        or before.cursor is None
-        or before.cursor.runs_since_full + 1 >= options.full_every
-        or since is None
-        or since - options.overlap_seconds <= RELATIVE_TIME_SECONDS
-    )
-    if full or before.cursor is None or since is None:
-        reached = until if before.cursor is None or is_ahead else max(until, before.cursor.until)
-        return _Scope(since=None, until=until, cursor=Cursor(until=reached))
-    joins = since <= before.cursor.until < until
-    cursor = Cursor(
-        until=until if joins else before.cursor.until,
-        runs_since_full=before.cursor.runs_since_full + (joins or window is None),
-    )
+    is_ahead = known is not None and known.until > int(now.timestamp()) + options.overlap_seconds
+    if known is None or is_ahead or is_first or options.full or options.listed_only:
+        return _all(None if is_ahead else known, reached)
+    # What lies between the last run and the window was in no window, or its run failed.
+    since = known.until if since is None else min(since, known.until)
+    is_relative = since - options.overlap_seconds <= RELATIVE_TIME_SECONDS
+    if is_relative or known.runs_since_full + 1 >= options.full_every:
+        return _all(known, reached)
+    until = reached if until is None else min(until, reached)
+    cursor = Cursor(until=max(until, known.until), runs_since_full=known.runs_since_full + 1)
     return _Scope(since=since - options.overlap_seconds, until=until, cursor=cursor)
+
+
+def _all(known: Cursor | None, reached: int) -> _Scope:
+    return _Scope(since=None, until=reached, cursor=Cursor(until=max(reached, known.until if known else 0)))
+
+
+def _window(window: tuple[datetime, datetime] | None, now: datetime) -> tuple[int | None, int | None]:
+    if window is None:
+        return None, None
+    if window[0].tzinfo is None or window[1].tzinfo is None or window[0] > window[1]:
+        raise ValueError("a window is two times with a zone, in order")
+    if window[0] > now:
+        # Looking at nothing must not look like success.
+        raise InvalidRequestError(
+            f"the window from {window[0].isoformat()} to {window[1].isoformat()} is in the future: nothing was changed "
+            "there yet",
+            "WINDOW",
+        )
+    return int(window[0].timestamp()), int(window[1].timestamp())
 
 
 def _carry_out(work: Work, scope: _Scope) -> None:
@@ -174,20 +186,38 @@ def _carry_out(work: Work, scope: _Scope) -> None:
 
 def _finish(work: Work, scope: _Scope, key: str, before: FoundCursor) -> None:
     """Move the cursor; where another run was faster, look again at what both may have written."""
-    if scope.cursor == before.cursor or work.options.listed_only:
+    if work.options.listed_only:
         return
-    work.summary.cursor_moved = write_cursor(work.lake.store, key, before, scope.cursor)
-    if work.summary.cursor_moved:
-        return
-    log.warning("Another run of this sync went on at the same time; what was moved here is looked at again")
-    moved = work.index.claimed_entries()
+    cursor, is_written = scope.cursor, write_cursor(work.lake.store, key, before, scope.cursor)
+    if not is_written:
+        log.warning("Another run of this sync went on at the same time; what was moved here is looked at again")
+        moved = work.index.claimed_entries()
+    for _ in range(0 if is_written else _TRIES):
+        # Read first: whoever ends from here on makes the next write fail.
+        found = read_cursor(work.lake.store, key)
+        _look_again(work, moved)
+        cursor = _joined(scope, found.cursor)
+        if is_written := write_cursor(work.lake.store, key, found, cursor):
+            break
+    work.summary.cursor_moved = is_written and cursor.until == scope.until
+
+
+def _joined(scope: _Scope, found: Cursor | None) -> Cursor:
+    """Both have looked from where the cursor was, so all up to the later end is looked at; and each run counts."""
+    if found is None:
+        return scope.cursor
+    runs = 0 if scope.full else found.runs_since_full + 1
+    return Cursor(until=max(found.until, scope.cursor.until), runs_since_full=runs)
+
+
+def _look_again(work: Work, entry_ids: list[str]) -> None:
     partner_id, options = work.api.config.partner_id, work.options
     index = LakeIndex(work.lake.store, partner_id, options.name, adopt=options.adopt)
     try:
         writer = SyncWriter(work.lake, options.run)
         writer.index = index
         again = replace(work, index=index, writer=writer)
-        again.carry_out(moved)
+        again.carry_out(entry_ids)
         writer.flush()
     finally:
         index.close()

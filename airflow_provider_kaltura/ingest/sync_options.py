@@ -50,7 +50,8 @@ class SyncOptions:
     :param max_failures: More failures than these end the run; None for any number.
     :param overlap_seconds: How far a run looks back before the end of the last one: it must be longer than the search
         index lags behind, and than clocks differ.
-    :param full_every: After so many runs all is compared, since deleted flavors just vanish and lists may miss entries.
+    :param full_every: After so many runs of any window all is compared, since deleted flavors just vanish and lists may
+        miss entries.
     :param full: Compare all in this run.
     :param listed_only: Compare all that the query finds, and nothing else; the cursor stays where it is. For a part of
         a library, such as a month of a backfill, beside others.
@@ -127,7 +128,8 @@ class SyncSummary:
     :param failed: All of them.
     :param paths: The first paths that are, or would be, written.
     :param report_path: All that is planned, as JSON Lines, where nothing was done; None for nothing.
-    :param cursor_moved: Whether the next run begins where this one ended; False where another run was faster.
+    :param cursor_moved: Whether the next run begins where this one ended; False where it goes on from a later moment,
+        since another run was faster or the window lies in the past.
     :param seconds: How long it took.
     """
 

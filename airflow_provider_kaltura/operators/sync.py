@@ -66,8 +66,8 @@ class KalturaSyncToStorageOperator(EntriesOperator):
     :param state_root: (templated) Where the lake's state is kept; by default the destination up to its first
         placeholder. Needed where that part of the destination is a template: the state must stay where it is.
     :param window: (templated) ``"cursor"`` goes on where the last run ended; ``"interval"`` looks at the run's data
-        interval; ``"all"`` compares all that the conditions find, and nothing else, and leaves the cursor alone: for
-        parts of a backfill.
+        interval, and at what lies between it and the last run; ``"all"`` compares all that the conditions find, and
+        nothing else, and leaves the cursor alone: for parts of a backfill.
     :param since: (templated) Look at what was changed then or later, instead of *window*; a time with a zone.
     :param until: (templated) Look at what was changed before; now by default. Only with *since*.
     :param flavor: (templated) Preferences, tried in order, for one flavor of each entry, or ``"each"`` for every one.
@@ -79,7 +79,7 @@ class KalturaSyncToStorageOperator(EntriesOperator):
     :param max_failures: (templated) With ``"continue"``: more failures than these fail the task; None for any number.
     :param overlap: (templated) How far a run looks back before the end of the last one: longer than the search index
         lags behind and than clocks differ. A timedelta, seconds, or a text such as ``"10 minutes"``.
-    :param full_every: (templated) After so many runs all is compared.
+    :param full_every: (templated) After so many runs, of whatever window, all is compared.
     :param full: (templated) Compare all in this run.
     :param plan_only: (templated) Write down what would be fetched, and do nothing.
     :param adopt: (templated) Take a file that nobody recorded for the right one by its length alone.

@@ -187,6 +187,7 @@ def test_the_data_interval_is_a_window(sandbox, tmp_path):
         ({}, {"since": "2026-01-01T00:00:00"}, "since has no time zone"),
         ({}, {"until": "2026-01-01T00:00:00Z"}, "Give since too"),
         ({}, {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "is empty"),
+        ({}, {"since": "2100-01-01T00:00:00Z", "until": "2100-01-02T00:00:00Z"}, "in the future"),
         ({}, {"since": "2026-01-02T00:00:00Z", "window": "all"}, "compares all"),
         ({}, {"flavor": "biggest"}, "biggest"),
         ({}, {"name": " "}, "name"),
