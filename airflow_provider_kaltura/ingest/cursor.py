@@ -1,5 +1,5 @@
 """
-How far a sync has come: one small object per account and sync, ``_kaltura/cursor/<partner>-<name>.json``.
+How far a sync has come: a small object per account and sync, ``_kaltura/cursor/<partner>-<name>-<hash>.json``.
 
 It is written when everything of a run is in the manifest, and only if nobody else wrote it since the run began. Whoever
 loses that race has lost nothing: the rows are there, and the next run begins where the winner's cursor says.
@@ -7,6 +7,7 @@ loses that race has lost nothing: the rows are there, and the next run begins wh
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CURSOR_FOLDER: Final = f"{STATE_FOLDER}/cursor"
 FORMAT: Final = 1
+_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,18 @@ def cursor_key(partner_id: int, name: str) -> str:
     :param name: The sync.
     :returns: A key in :data:`CURSOR_FOLDER`.
     """
-    return f"{CURSOR_FOLDER}/{partner_id}-{slug(name, 80)}.json"
+    # The readable part is the same for many names.
+    return f"{CURSOR_FOLDER}/{partner_id}-{slug(name, 80)}-{digest(name)}.json"
+
+
+def digest(text: str) -> str:
+    """
+    Tell texts apart in little space.
+
+    :param text: Any text.
+    :returns: Sixteen hexadecimal digits.
+    """
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
 def read_cursor(store: Store, key: str) -> FoundCursor:

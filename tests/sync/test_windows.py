@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_kaltura.api import listing
 from airflow_provider_kaltura.api.errors import InvalidRequestError
-from airflow_provider_kaltura.ingest.cursor import cursor_key, read_cursor
+from airflow_provider_kaltura.api.queries import ANY, EntryQuery
+from airflow_provider_kaltura.ingest.cursor import CURSOR_FOLDER, cursor_key, read_cursor
 from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions
 from airflow_provider_kaltura.sandbox import rules
@@ -49,8 +50,9 @@ def hour(begin, number):
 
 
 def source_of(follower):
-    """Give the id of some flavor."""
-    return follower.library.entry_assets["flavor"][follower.library.entry_id(0)][0]["id"]
+    """Give the id of the first entry's source."""
+    flavors = follower.library.entry_assets["flavor"][follower.library.entry_id(0)]
+    return next(one["id"] for one in flavors if one["isOriginal"])
 
 
 def test_what_changed_in_an_interval_without_a_run_is_made_up_for_by_the_next(follower):
@@ -174,3 +176,34 @@ def _happen(model, acts, value):
             getattr(model, act)(alive[value % len(alive)])
         elif flavors:
             {"replace": model.replace, "drop": model.delete_flavor}[act](flavors[value % len(flavors)])
+
+
+@pytest.mark.parametrize("names", [("a-b", "a_b"), ("日本", "中国"), ("L" * 81, "L" * 82)], ids=["-", "script", "long"])
+def test_each_sync_has_a_cursor_of_its_own(follower, names):
+    """However alike names are: what the run of one has looked at, is not thereby looked at by the other."""
+    first, second = (
+        SyncOptions(name=name, query=EntryQuery(ids=(follower.library.entry_id(number),), moderation=ANY))
+        for number, name in enumerate(names)
+    )
+    follower.sync(first)
+    follower.sync(second)
+    follower.control.advance_clock(HOUR)
+    follower.control.replace_flavor_file(source_of(follower))
+    follower.control.advance_clock(HOUR)
+    assert follower.sync(second).outcomes == {}
+    follower.control.advance_clock(HOUR)
+    assert follower.sync(first).outcomes == {"replaced": 1}
+
+
+def test_a_cursor_of_the_older_name_leads_to_comparing_all(follower):
+    """Nobody knows whose it is."""
+    options = SyncOptions(name="a b")
+    follower.sync(options)
+    store = follower.place.store
+    (stat,) = store.list(CURSOR_FOLDER)
+    store.write(f"{CURSOR_FOLDER}/{rules.PARTNER_ID}-a_b.json", store.read(stat.key))
+    store.delete(stat.key)
+    follower.control.advance_clock(HOUR)
+    found = follower.sync(options)
+    assert (found.full, found.outcomes, found.cursor_moved) == (True, {}, True)
+    assert not follower.sync(options).full
