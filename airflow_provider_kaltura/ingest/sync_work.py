@@ -24,6 +24,7 @@ from airflow_provider_kaltura.ingest.run import run
 from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
 from airflow_provider_kaltura.ingest.sync_index import ENTRY, LakeIndex, State
 from airflow_provider_kaltura.ingest.sync_intents import write_intents
+from airflow_provider_kaltura.ingest.sync_names import require_free, require_unclaimed
 from airflow_provider_kaltura.ingest.sync_options import EACH, NAMED_PATHS, SyncOptions, SyncSummary
 from airflow_provider_kaltura.transfer.errors import SourceChangedError
 
@@ -110,6 +111,11 @@ class Work:
     plan_row: Callable[[AssetJob], None] = lambda _: None
     monotonic: Callable[[], float] = time.monotonic
     _waiting: set[str] = field(default_factory=set)
+    # A destination that has never held anything is likely to be a wrong one.
+    _is_first: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._is_first = self.index.is_first()
 
     def carry_out(self, entry_ids: Iterable[str]) -> None:
         """
@@ -160,11 +166,12 @@ class Work:
             elif not found.entry.replaced_entry_id:
                 entries[entry_id] = found.entry
                 verdicts[entry_id] = self._judge(found)
+        # First, since it makes room: what is new may have a name of what is gone.
+        self._settle_missing(missing)
         jobs = list(self._jobs(entries, verdicts, listed_at))
         self._count(verdicts)
         intents = self._carry_out(jobs)
         self._settle(verdicts)
-        self._settle_missing(missing)
         for entry_id in {*verdicts, *self._waiting}:
             self._note(entry_id, "waiting" if entry_id in self._waiting else "seen")
         if intents is not None:
@@ -189,8 +196,8 @@ class Work:
         # Their URLs come a hundred at a time, once the first of them is needed.
         for _, planned in batch_jobs(self.api, pairs, self.destination, EACH, monotonic=self.monotonic):
             job = self._guarded(replace(planned, refresh=self._again(planned)), listed_at)
-            self._require_own_name(job, verdicts[job.entry_id])
-            yield job
+            if self._may_have_its_name(job, verdicts[job.entry_id]):
+                yield job
 
     def _again(self, job: AssetJob) -> Callable[[], AssetJob]:
         def again() -> AssetJob:
@@ -214,20 +221,20 @@ class Work:
 
         return replace(job, confirm=confirm)
 
-    def _require_own_name(self, job: AssetJob, verdict: Verdict) -> None:
-        owner = self.index.claim(job.key, job.asset_id)
-        standing = self.index.standing(job.key)
-        if owner == job.asset_id and standing is not None and standing.asset_id != job.asset_id:
-            is_taken = (
-                standing.asset_id in verdict.wanted_ids
-                if standing.entry_id == job.entry_id
-                else self.index.state(standing.entry_id) != "gone" and not self.index.is_marked(job.key)
-            )
-            # Whether another account still has it, nobody knows here.
-            is_taken = is_taken or standing.partner_id != job.partner_id
-            owner = standing.asset_id if is_taken else owner
-        if owner != job.asset_id:
-            raise KeyCollisionError(job.path, owner, job.asset_id)
+    def _may_have_its_name(self, job: AssetJob, verdict: Verdict) -> bool:
+        try:
+            require_unclaimed(job, self.index)
+        except KeyCollisionError as error:
+            if self._is_first:
+                raise
+            self._fail(job.entry_id, error)
+            return False
+        try:
+            require_free(job, verdict.wanted_ids, self.index, self.lake.store)
+        except KeyCollisionError as error:
+            self._fail(job.entry_id, error)
+            return False
+        return True
 
     def _carry_out(self, jobs: list[AssetJob]) -> str | None:
         self.summary.planned += len(jobs)

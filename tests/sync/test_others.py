@@ -97,3 +97,77 @@ def test_a_sync_deletes_nothing_that_a_batch_put_there(near):
     near.control.delete_entry(near.ids[0])
     assert near.sync_to(below("a"), replace(SOURCE, full=True)).gone == {"delete": 1}
     assert (len(paths(near, "a")), len(paths(near, "small"))) == (3, 4)
+
+
+def named(near, *, names=None):
+    """Give the entries names of their own, or the given ones."""
+    for number, entry_id in enumerate(near.ids):
+        near.control.set_entry(entry_id, name=f"Lecture {number}" if names is None else names[number])
+
+
+def newcomer(near, name):
+    """Add a video."""
+    entry = near.control.add_entry(name=name)
+    near.control.add_flavor(entry["id"], size_bytes=500, fileExt="mp4", isOriginal=True)
+    return entry["id"]
+
+
+BY_NAME = Destination.parse("/lake/{entryName}.{format}")
+
+
+@pytest.mark.parametrize("on_deleted", ["keep", "mark"])
+def test_what_is_kept_is_kept_from_a_newer_entry_of_its_name_too(near, on_deleted):
+    """Its file is all that there is of the deleted entry; the newer one fails, by itself, and is tried again."""
+    options = replace(SOURCE, on_deleted=on_deleted)
+    named(near)
+    near.sync_to(BY_NAME, options)
+    before = near.lake()
+    near.control.delete_entry(near.ids[0])
+    assert near.sync_to(BY_NAME, options).gone == {on_deleted: 1}
+    newer = newcomer(near, "Lecture 0")
+    near.control.replace_flavor_file(near.source_of(near.ids[1]))
+    summary = near.sync_to(BY_NAME, options)
+    assert (summary.outcomes, summary.failed, summary.waiting) == ({"replaced": 1}, 1, 1)
+    assert (summary.failures[0].entry_id, summary.failures[0].code) == (newer, "KeyCollisionError")
+    assert near.lake() == {**before, "Lecture 1.mp4": near.sha256(near.ids[1])}
+    near.place.store.delete("Lecture 0.mp4")
+    assert near.sync_to(BY_NAME, options).outcomes == {"downloaded": 1}
+
+
+def test_the_name_of_a_deleted_entry_is_free_once_its_file_is_removed(near):
+    """Also for an entry that is found together with the deletion."""
+    named(near)
+    near.sync_to(BY_NAME)
+    near.control.delete_entry(near.ids[0])
+    newer = newcomer(near, "Lecture 0")
+    summary = near.sync_to(BY_NAME)
+    assert (summary.outcomes, summary.gone, summary.failed) == ({"downloaded": 1}, {"delete": 1}, 0)
+    assert near.lake()["Lecture 0.mp4"] == near.sha256(newer)
+
+
+def test_a_name_that_is_taken_fails_its_entry_and_no_other(near):
+    """Every run says so and goes on with the rest; so does one that finds two newcomers of one name."""
+    named(near)
+    near.sync_to(BY_NAME)
+    near.control.set_entry(near.ids[0], name="Renamed")
+    newcomer(near, "Lecture 0")
+    twins = {newcomer(near, "Twins"), newcomer(near, "Twins")}
+    near.control.replace_flavor_file(near.source_of(near.ids[3]))
+    summary = near.sync_to(BY_NAME)
+    assert (summary.outcomes, summary.failed, summary.cursor_moved) == ({"replaced": 1, "downloaded": 1}, 2, True)
+    assert near.lake()["Lecture 0.mp4"] == near.sha256(near.ids[0])
+    assert near.lake()["Twins.mp4"] in {near.sha256(one) for one in twins}
+    before = near.lake()
+    again = near.sync_to(BY_NAME, replace(SOURCE, full=True))
+    assert (again.outcomes, again.failed, again.waiting) == ({}, 2, 2)
+    assert near.lake() == before
+
+
+def test_a_file_of_another_sync_is_not_replaced_by_another_flavor(near):
+    """Two syncs that give one name to two flavors don't take it from each other."""
+    destination = Destination.parse("/lake/{entryId}.{format}")
+    near.sync_to(destination, SOURCE)
+    before = near.lake()
+    assert near.sync_to(destination, SMALLEST).failed == 4
+    assert near.sync_to(destination, SOURCE).outcomes == {}
+    assert near.lake() == before

@@ -215,8 +215,12 @@ def test_a_name_that_another_entry_has_is_refused_in_a_later_run_too(model, plac
     model.entries[newer] = model.index[newer] = replace(model.entries[newer], name="Talk 1")
     model.late.clear()
     model.advance(10)
+    before = place.media()
+    summary = sync(model, place.lake, one, SyncOptions(), open_source=model.source, utcnow=model.utcnow)
+    assert [(one.entry_id, one.code) for one in summary.failures] == [(newer, "KeyCollisionError")]
+    assert place.media() == before
     with pytest.raises(KeyCollisionError):
-        sync(model, place.lake, one, SyncOptions(), open_source=model.source, utcnow=model.utcnow)
+        sync(model, place.lake, one, SyncOptions(on_error="fail"), open_source=model.source, utcnow=model.utcnow)
 
 
 def test_one_flavor_of_each_entry_by_preferences(model, place):
