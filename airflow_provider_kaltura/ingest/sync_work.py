@@ -195,15 +195,20 @@ class Work:
                     pairs.append((entries[entry_id], asset))
         # Their URLs come a hundred at a time, once the first of them is needed.
         for _, planned in batch_jobs(self.api, pairs, self.destination, EACH, monotonic=self.monotonic):
-            job = self._guarded(replace(planned, refresh=self._again(planned)), listed_at)
-            if self._may_have_its_name(job, verdicts[job.entry_id]):
+            wanted_ids = verdicts[planned.entry_id].wanted_ids
+            job = self._guarded(replace(planned, refresh=self._again(planned, wanted_ids)), listed_at)
+            if self._may_have_its_name(job, wanted_ids):
                 yield job
 
-    def _again(self, job: AssetJob) -> Callable[[], AssetJob]:
+    def _again(self, job: AssetJob, wanted_ids: frozenset[str]) -> Callable[[], AssetJob]:
         def again() -> AssetJob:
             now = self.monotonic()
-            fresh = resolve_flavor(self.api, job.asset_id, entry_id=job.entry_id)
-            return self._guarded(plan_flavor(self.api, fresh, self.destination), now)
+            resolved = resolve_flavor(self.api, job.asset_id, entry_id=job.entry_id)
+            fresh = plan_flavor(self.api, resolved, self.destination)
+            # The entry may have got another name meanwhile.
+            require_unclaimed(fresh, self.index)
+            require_free(fresh, wanted_ids, self.index, self.lake.store)
+            return self._guarded(fresh, now)
 
         return again
 
@@ -221,7 +226,7 @@ class Work:
 
         return replace(job, confirm=confirm)
 
-    def _may_have_its_name(self, job: AssetJob, verdict: Verdict) -> bool:
+    def _may_have_its_name(self, job: AssetJob, wanted_ids: frozenset[str]) -> bool:
         try:
             require_unclaimed(job, self.index)
         except KeyCollisionError as error:
@@ -230,7 +235,7 @@ class Work:
             self._fail(job.entry_id, error)
             return False
         try:
-            require_free(job, verdict.wanted_ids, self.index, self.lake.store)
+            require_free(job, wanted_ids, self.index, self.lake.store)
         except KeyCollisionError as error:
             self._fail(job.entry_id, error)
             return False

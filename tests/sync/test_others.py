@@ -171,3 +171,27 @@ def test_a_file_of_another_sync_is_not_replaced_by_another_flavor(near):
     assert near.sync_to(destination, SMALLEST).failed == 4
     assert near.sync_to(destination, SOURCE).outcomes == {}
     assert near.lake() == before
+
+
+def test_what_is_planned_anew_takes_no_name_that_another_entry_has(near):
+    """An entry that is renamed and replaced while it is fetched doesn't overwrite whose name it got."""
+    named(near)
+    near.sync_to(BY_NAME)
+    one, other = near.ids[:2]
+    before = near.lake()
+    near.control.replace_flavor_file(near.source_of(one))
+    begun = []
+
+    def source(sources, job):
+        found = sources(job)
+        if not begun:
+            near.control.set_entry(one, name="Lecture 1")
+            near.control.replace_flavor_file(near.source_of(one))
+        begun.append(job.path)
+        return found
+
+    summary = near.sync_to(BY_NAME, open_source=source)
+    assert begun == ["/lake/Lecture 0.mp4"]
+    assert [(one.entry_id, one.code) for one in summary.failures] == [(one, "KeyCollisionError")]
+    assert near.lake() == before
+    assert near.lake()["Lecture 1.mp4"] == near.sha256(other)
