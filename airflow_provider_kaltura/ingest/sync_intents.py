@@ -3,9 +3,10 @@ What is about to be fetched is written down before.
 
 A kill may come after a file got its name and before its row is written. Usually the next run finds the same flavor and
 makes up for it; but should the flavor be deleted meanwhile, nobody would know whose file that is. So each group of jobs
-is one small object below ``_kaltura/intents/``, removed when the rows are written. Those that a run finds at its start
-are of a run that was killed, or of one that goes on at this moment: what stands unrecorded under their names is taken
-for a file of theirs of no known version. They are removed after a day.
+is one small object below ``_kaltura/intents/``, removed when the rows are written. Those of its own sync that a run
+finds at its start are of a run that was killed, or of one that goes on at this moment: what stands unrecorded under
+their names is taken for a file of theirs of no known version. They are removed after a day. Those of other syncs are
+left to them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_kaltura.ingest.cursor import digest
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
 from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError
@@ -37,19 +39,31 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = datetime.fromtimestamp(0, UTC)
 
 
-def write_intents(store: Store, jobs: Sequence[AssetJob]) -> str:
+def write_intents(store: Store, sync: str, jobs: Sequence[AssetJob]) -> str:
     """
     Write down what is about to be fetched.
 
     :param store: Where the lake's small objects are.
+    :param sync: The sync's name.
     :param jobs: At least one.
     :returns: The key of the object, to be removed when the rows of all these are written.
     :raises SinkError: The store refused.
     """
-    key = f"{INTENTS_FOLDER}/{jobs[0].partner_id}-{uuid.uuid4().hex}.jsonl"
+    key = f"{intents_of(jobs[0].partner_id, sync)}{uuid.uuid4().hex}.jsonl"
     rows = ([job.partner_id, job.asset_type, job.asset_id, job.entry_id, job.key] for job in jobs)
     store.write(key, "".join(f"{json.dumps(row)}\n" for row in rows).encode(), if_absent=True)
     return key
+
+
+def intents_of(partner_id: int, sync: str) -> str:
+    """
+    Say how the keys of a sync's intents begin.
+
+    :param partner_id: The account.
+    :param sync: The sync's name.
+    :returns: A prefix that no other sync has.
+    """
+    return f"{INTENTS_FOLDER}/{partner_id}-{digest(sync)}-"
 
 
 def take_intents(
@@ -59,14 +73,14 @@ def take_intents(
     Find files that a killed run has left without a row, and let the index know of them.
 
     :param store: Where the lake's small objects are.
-    :param index: Learns what stands, in no known version.
+    :param index: That of the sync; learns what stands, in no known version.
     :param partner_id: The account.
     :param now: Seconds since 1970.
     :param may_remove: Whether those of an earlier day are removed; only by a run that settles them.
     :yields: The entries to look at, possibly more than once.
     :raises SinkError: The store can't be read.
     """
-    for stat in list(store.list(f"{INTENTS_FOLDER}/{partner_id}-")):
+    for stat in list(store.list(intents_of(partner_id, index.name))):
         try:
             lines = store.read(stat.key).splitlines()
         except ObjectMissingError:

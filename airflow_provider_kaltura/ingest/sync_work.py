@@ -260,7 +260,7 @@ class Work:
             writer=self.writer,
             manifest=self.index,
         )
-        intents = write_intents(self.lake.store, jobs)
+        intents = write_intents(self.lake.store, self.options.name, jobs)
         for outcome in outcomes:
             self._take(outcome)
         return intents

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_kaltura.api import listing
 from airflow_provider_kaltura.ingest.cursor import cursor_key, read_cursor
-from airflow_provider_kaltura.ingest.sync_intents import INTENTS_FOLDER
+from airflow_provider_kaltura.ingest.sync_intents import intents_of
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions
 from tests.sync.model import PAGE, PARTNER, Model
 from tests.sync.places import Place
@@ -64,7 +64,7 @@ def test_a_part_leaves_the_rest_to_others(model):
     place = Place()
     place.sync(model, OPTIONS)
     before = read_cursor(place.store, cursor_key(PARTNER, "default"))
-    begun = f"{INTENTS_FOLDER}/{PARTNER}-other.jsonl"
+    begun = f"{intents_of(PARTNER, OPTIONS.name)}other.jsonl"
     place.store.write(begun, b'[102,"flavor","0_f0000002","0_e0000001","0_e0000001/0_f0000002.mp4"]\n')
     hidden = model.alive()[0]
     model.index.pop(hidden)

@@ -10,12 +10,14 @@ from airflow_provider_kaltura.api import listing
 from airflow_provider_kaltura.api.errors import InvalidRequestError
 from airflow_provider_kaltura.api.queries import ANY, EntryQuery
 from airflow_provider_kaltura.ingest.cursor import CURSOR_FOLDER, cursor_key, read_cursor
+from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.models import RunOptions
+from airflow_provider_kaltura.ingest.sync_intents import INTENTS_FOLDER, intents_of
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions
 from airflow_provider_kaltura.sandbox import rules
 from airflow_provider_kaltura.sandbox.server import serve
 from tests.sync.model import PAGE, PARTNER, Model, moment
-from tests.sync.places import Place
+from tests.sync.places import Killed, Place
 from tests.sync.test_sandbox import Follower
 
 HOUR = 3_600
@@ -193,6 +195,30 @@ def test_each_sync_has_a_cursor_of_its_own(follower, names):
     assert follower.sync(second).outcomes == {}
     follower.control.advance_clock(HOUR)
     assert follower.sync(first).outcomes == {"replaced": 1}
+
+
+def test_a_sync_leaves_what_another_one_has_begun_to_it(follower):
+    """A run of the other that was killed tells this one nothing of its entries; its own next run makes up for it."""
+    first, second = (
+        SyncOptions(name=name, query=EntryQuery(ids=(follower.library.entry_id(number),), moderation=ANY))
+        for number, name in enumerate("ab")
+    )
+    there, here = (
+        Destination.parse(f"/lake/{name}/{{entryId}}/{{flavorId}}.{{format}}", state_root="/lake") for name in "ba"
+    )
+    follower.sync(first, destination=here)
+    follower.control.advance_clock(HOUR)
+    follower.place.killer.arm(1, is_after=True, only="commit")
+    with pytest.raises(Killed):
+        follower.sync(second, destination=there)
+    follower.place.killer.disarm()
+    (begun,) = follower.place.store.list(INTENTS_FOLDER)
+    assert begun.key.startswith(intents_of(rules.PARTNER_ID, "b"))
+    found = follower.sync(first, destination=here)
+    assert (found.entries, found.outcomes) == (0, {})
+    again = follower.sync(second, destination=there)
+    assert (again.entries, again.failed) == (1, 0)
+    assert {path.split("/")[0] for path in follower.lake()} == {"a", "b"}
 
 
 def test_a_cursor_of_the_older_name_leads_to_comparing_all(follower):
