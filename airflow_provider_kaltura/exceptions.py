@@ -159,6 +159,7 @@ ERRORS: Final[Mapping[type[Exception], type[KalturaProviderError]]] = {
     ingest.MissingExtraError: KalturaArgumentError,
     ingest.LimitReachedError: KalturaPermanentError,
     ingest.SliceError: KalturaArgumentError,
+    ingest.CatalogReplaceError: KalturaArgumentError,
     ingest.WatchTimeoutError: KalturaWaitTimeoutError,
 }
 

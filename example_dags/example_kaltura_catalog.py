@@ -40,7 +40,7 @@ with DAG(
             None,
             type=["string", "null"],
             title="Category",
-            description="Entries in the category of this full name, or below it. Empty: all.",
+            description="Entries in the category of this full name, or below it; needs a root of its own. Empty: all.",
         ),
         "kaltura_conn_id": Param(
             "kaltura_default",

@@ -7,16 +7,19 @@ the month of their entry. Memory: some hundred entries with their assets, and a 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Final, get_args
 
 from airflow_provider_kaltura.api.catalog_lists import AssetLists, AssetTable, list_category_rows, list_entry_rows
 from airflow_provider_kaltura.api.heap import give_back
+from airflow_provider_kaltura.api.queries import EntryQuery
 from airflow_provider_kaltura.ingest import catalog_exports
 from airflow_provider_kaltura.ingest.catalog_files import TableWriter, month_of
 from airflow_provider_kaltura.ingest.catalog_schema import TABLES, require_pyarrow
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.api.catalog_rows import Row
     from airflow_provider_kaltura.api.facade import KalturaApi
-    from airflow_provider_kaltura.api.queries import EntryQuery
     from airflow_provider_kaltura.ingest.lake import Lake
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ def export_catalog(
     *,
     tables: Sequence[str] = tuple(TABLES),
     keep: int = 3,
+    replace_any: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> CatalogSummary:
     """
@@ -79,9 +82,11 @@ def export_catalog(
     :param queries: Which entries; their assets follow them, categories are always all.
     :param tables: Which tables, of :data:`~airflow_provider_kaltura.ingest.catalog_schema.TABLES`.
     :param keep: How many exports stay, this one among them.
+    :param replace_any: Make it the current one even where it has less than the one before.
     :param now: Gives the time, in UTC.
     :returns: What was written.
     :raises MissingExtraError: pyarrow is not installed.
+    :raises CatalogReplaceError: It has less than the one before.
     :raises KalturaError: Kaltura could not be asked.
     :raises SinkError: The place refused.
     """
@@ -90,7 +95,10 @@ def export_catalog(
     # Imports the official client, and leaves what that took for pyarrow.
     api.runtime.shared_client()
     give_back()
-    export = catalog_exports.Export.begin(api.config.partner_id, now())
+    queries = list(queries)
+    export = catalog_exports.Export.begin(api.config.partner_id, now(), conditions_of(queries))
+    if not replace_any:
+        catalog_exports.require_no_less(lake, export, tables)
     with ExitStack() as opened:
         writers = {table: opened.enter_context(TableWriter(lake, export.folder, table)) for table in tables}
         _write_entries(api, queries, writers)
@@ -98,6 +106,9 @@ def export_catalog(
             _write_grouped(writers["categories"], list_category_rows(api.runtime))
         for writer in writers.values():
             writer.finish()
+    rows = {table: writer.rows for table, writer in writers.items()}
+    if not replace_any:
+        catalog_exports.require_no_less(lake, export, tables, rows)
     catalog_exports.publish(lake, export, {table: writer.files for table, writer in writers.items()}, now())
     removed = _remove_old(lake, export, keep, now())
     files = list(chain.from_iterable(writer.files for writer in writers.values()))
@@ -106,13 +117,27 @@ def export_catalog(
         root=lake.root,
         export=export.id,
         path=export.folder,
-        rows={table: writer.rows for table, writer in writers.items()},
+        rows=rows,
         files=len(files),
         size_bytes=sum(file.size_bytes for file in files),
         months=len(frozenset().union(*entry_months)),
         removed=removed,
         seconds=time.monotonic() - began,
     )
+
+
+def conditions_of(queries: Sequence[EntryQuery]) -> str:
+    """
+    Name what tells an export's entries from those of other exports.
+
+    :param queries: Which entries.
+    :returns: ``""`` where no condition leaves any out that there is; else a digest, since ids may be many.
+    """
+    if list(queries) == [EntryQuery(statuses=("any",), moderation="any")]:
+        return ""
+    ids = sorted(one for query in queries for one in query.ids)
+    others = [asdict(replace(query, ids=())) for query in queries[:1]]
+    return hashlib.sha256(json.dumps([others, ids], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _write_entries(api: KalturaApi, queries: Iterable[EntryQuery], writers: dict[str, TableWriter]) -> None:

@@ -9,6 +9,9 @@ Which export of a catalogue readers see, and which are removed.
 
 Readers begin at the pointer, which is replaced atomically. A killed export has no record, so that nobody reads it, and
 the next one removes what is left of it. Of two at once each has its own folder; the pointer is that of the last to end.
+
+An export that has less than the current one does not take its place unless that is wanted: views would lose tables,
+or rows, without a word.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_kaltura.ingest.catalog_schema import SCHEMA_VERSION
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
+from airflow_provider_kaltura.ingest.errors import CatalogReplaceError
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError, SinkError
 
 if TYPE_CHECKING:
@@ -53,16 +57,18 @@ class Export:
     :param partner_id: The account.
     :param id: Its beginning in UTC, and something unique.
     :param began_at: When it began.
+    :param conditions: Which entries it has; ``""`` for all, else something that other conditions don't have.
     """
 
     partner_id: int
     id: str
     began_at: datetime
+    conditions: str = ""
 
     @classmethod
-    def begin(cls, partner_id: int, now: datetime) -> Export:
+    def begin(cls, partner_id: int, now: datetime, conditions: str = "") -> Export:
         """Name a new one."""
-        return cls(partner_id, f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:_UNIQUE_LENGTH]}", now)
+        return cls(partner_id, f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:_UNIQUE_LENGTH]}", now, conditions)
 
     @property
     def folder(self) -> str:
@@ -105,6 +111,7 @@ def publish(lake: Lake, export: Export, tables: Mapping[str, Iterable[CatalogFil
         "path": export.folder,
         "beganAt": _time(export.began_at),
         "endedAt": _time(now),
+        "conditions": export.conditions,
         "rows": {table: sum(file.rows for file in found) for table, found in files.items()},
     }
     record = {**about, "files": [_described(table, file) for table, found in files.items() for file in found]}
@@ -152,6 +159,48 @@ def current_export(lake: Lake, partner_id: int) -> str | None:
     :returns: Its id; None where there is none.
     :raises SinkError: The pointer can't be read.
     """
+    found = _pointer(lake, partner_id)
+    return str(found.get("export")) if found else None
+
+
+def require_no_less(lake: Lake, export: Export, tables: Iterable[str], rows: Mapping[str, int] | None = None) -> None:
+    """
+    Refuse an export that has less than the current one, which would vanish from readers' view.
+
+    :param lake: Where they stand.
+    :param export: The new one.
+    :param tables: Its tables.
+    :param rows: How many each has, once that is known.
+    :raises CatalogReplaceError: It lacks tables, has other conditions, or no row at all.
+    :raises SinkError: The pointer can't be read.
+    """
+    current = _pointer(lake, export.partner_id)
+    if not current:
+        return
+    had = current.get("rows")
+    had = had if isinstance(had, dict) else {}
+    if missing := [table for table in had if table not in set(tables)]:
+        raise _replaces(current, f"has {', '.join(missing)}, which this export lacks")
+    if export.conditions and export.conditions != current.get("conditions", export.conditions):
+        raise _replaces(current, "was made with other conditions, and may have entries that this export lacks")
+    if rows is not None and any(_by_entry(had)) and not any(_by_entry(rows)):
+        count = ", ".join(f"{table}: {number}" for table, number in had.items())
+        raise _replaces(current, f"has rows ({count}), and nothing matches this export's conditions now")
+
+
+def _replaces(current: Mapping[str, Any], why: str) -> CatalogReplaceError:
+    return CatalogReplaceError(
+        f"the current catalogue of this root, {current.get('export')}, {why}; it stays the current one. "
+        "Give this export another root, or replace_any=True to put it in its place"
+    )
+
+
+def _by_entry(rows: Mapping[str, int]) -> Iterable[int]:
+    # Categories are always all, whatever the conditions.
+    return (count for table, count in rows.items() if table != "categories")
+
+
+def _pointer(lake: Lake, partner_id: int) -> dict[str, Any] | None:
     key = pointer_key(partner_id)
     try:
         found = json.loads(lake.store.read(key))
@@ -159,7 +208,7 @@ def current_export(lake: Lake, partner_id: int) -> str | None:
         return None
     except ValueError as error:
         raise SinkError("the pointer to the current catalogue is no JSON", key) from error
-    return str(found.get("export")) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _require_whole(lake: Lake, export: Export, files: list[CatalogFile]) -> None:

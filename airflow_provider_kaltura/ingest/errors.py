@@ -12,6 +12,7 @@ What can go wrong between an asset and the lake.
     ├── MissingExtraError     the store, or what is asked for, needs a package that is not installed
     ├── LimitReachedError     the file, or the run, is larger than ``max_bytes`` allows
     ├── SliceError            a slice of a listing is none, or does not fit the listing
+    ├── CatalogReplaceError   an export has less than the catalogue in whose place it would stand
     └── WatchTimeoutError     a wait went past its deadline
 
 None of them is worth a retry: nothing changes by itself. Errors of Kaltura and of the bytes are those of ``api`` and
@@ -139,6 +140,10 @@ class LimitReachedError(IngestError):
 
 class SliceError(IngestError):
     """What was given as a slice of a listing is none, or does not fit the listing."""
+
+
+class CatalogReplaceError(IngestError):
+    """An export of a catalogue has less than the current one, in whose place it would stand."""
 
 
 class WatchTimeoutError(IngestError):

@@ -9,7 +9,7 @@ from airflow_provider_kaltura.compat import BaseOperator
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.hooks.listing import queries_of
-from airflow_provider_kaltura.operators._arguments import as_connection_id, as_number, check_text
+from airflow_provider_kaltura.operators._arguments import as_connection_id, as_number, as_switch, check_text
 from airflow_provider_kaltura.operators._listing_words import WORDS, as_list, read_words
 from airflow_provider_kaltura.operators._progress import in_units
 from airflow_provider_kaltura.xcom_catalog import catalog_result
@@ -45,6 +45,8 @@ class KalturaExportCatalogOperator(BaseOperator):
     :param tables: (templated) Which of ``entries``, ``flavors``, ``captions``, ``categories``.
     :param keep: (templated) How many exports stay, the current one among them; older ones are removed an hour after
         they were written.
+    :param replace_any: (templated) An export that lacks tables of the current catalogue, that was made with other
+        conditions, or that has no entry fails, and the current catalogue stays. True puts it in its place.
     :param entry_ids: (templated) Only these, any number; an empty list is no entry at all.
     :param tags: (templated) With one of these tags.
     :param category_ids: (templated) In one of these categories.
@@ -69,7 +71,15 @@ class KalturaExportCatalogOperator(BaseOperator):
     :param **kwargs: Arguments of every operator.
     """
 
-    template_fields: Sequence[str] = ("root", "storage_conn_id", "tables", "keep", *WORDS, "kaltura_conn_id")
+    template_fields: Sequence[str] = (
+        "root",
+        "storage_conn_id",
+        "tables",
+        "keep",
+        "replace_any",
+        *WORDS,
+        "kaltura_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filter": "json"}
     ui_color = "#dbeafe"
 
@@ -80,6 +90,7 @@ class KalturaExportCatalogOperator(BaseOperator):
         storage_conn_id: str | None = None,
         tables: Sequence[str] | str = _TABLES,
         keep: int | str = _KEEP,
+        replace_any: bool | str = False,
         entry_ids: list[str] | str | XComArg | None = None,
         tags: list[str] | str | XComArg | None = None,
         category_ids: list[int] | str | XComArg | None = None,
@@ -108,6 +119,7 @@ class KalturaExportCatalogOperator(BaseOperator):
         self.storage_conn_id = storage_conn_id
         self.tables = tables
         self.keep = keep
+        self.replace_any = replace_any
         self.entry_ids = entry_ids
         self.tags = tags
         self.category_ids = category_ids
@@ -150,6 +162,7 @@ class KalturaExportCatalogOperator(BaseOperator):
 
         tables = _read_tables(self.tables)
         keep = as_number("keep", self.keep) or _KEEP
+        replace_any = as_switch("replace_any", self.replace_any)
         words = read_words({name: getattr(self, name) for name in WORDS})
         if "statuses" not in words:
             words["statuses"] = ["any"]
@@ -159,7 +172,9 @@ class KalturaExportCatalogOperator(BaseOperator):
             require_pyarrow()
             lake = self._lake()
             lakes.are_at(lake.root, self.storage_conn_id)
-            summary = export_catalog(self.hook.api, lake, queries_of(words), tables=tables, keep=keep)
+            summary = export_catalog(
+                self.hook.api, lake, queries_of(words), tables=tables, keep=keep, replace_any=replace_any
+            )
         counts = ", ".join(f"{count:,} {table}" for table, count in summary.rows.items())
         self.log.info(
             "%s: %s in %d files (%s) of %s, in %.1f s",

@@ -92,7 +92,7 @@ def api():
 
 def export(api, lake, *, keep=3, **words):
     """Export all; *words* are a query's."""
-    return export_catalog(api, lake, [EntryQuery(**words)], keep=keep)
+    return export_catalog(api, lake, [EntryQuery(**words)], keep=keep, replace_any=True)
 
 
 def entry_ids(root):

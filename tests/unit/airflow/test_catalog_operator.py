@@ -27,6 +27,7 @@ def test_all_conditions_are_templates():
         "storage_conn_id",
         "tables",
         "keep",
+        "replace_any",
         *WORDS,
     } | {"kaltura_conn_id"}
 

@@ -20,6 +20,7 @@ SAMPLES = [
     errors.MissingExtraError("s3", "s3"),
     errors.LimitReachedError("/lake/x", 2, 1),
     errors.SliceError("text"),
+    errors.CatalogReplaceError("text"),
     errors.WatchTimeoutError("e", "reason"),
 ]
 
