@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.api.flavors import DEAD, OPEN_ENTRY, READY, Never, Wait, no_media
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_kaltura.api.flavors import Preferences
-    from airflow_provider_kaltura.api.models import EntrySnapshot, FlavorAsset
+    from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
+    from airflow_provider_kaltura.ingest.sync_names import Names
     from airflow_provider_kaltura.ingest.sync_options import SyncFlavor
 
 
@@ -28,6 +29,7 @@ class Verdict:
     :param wanted_ids: All flavors of the choice, those that stand included.
     :param unchanged: How many stand as they are.
     :param revived: Files that were marked as gone and are not.
+    :param taken_over: Files that stand as they are under the very names that this sync gives, and are not known as its.
     :param waits_for: What is still to come, None when nothing is.
     :param nothing: Why there is nothing to take, None when there is something.
     :param vanished: Files of this sync whose flavor was in no list; to be confirmed by id.
@@ -38,6 +40,7 @@ class Verdict:
     wanted_ids: frozenset[str] = frozenset()
     unchanged: int = 0
     revived: tuple[ManifestRow, ...] = ()
+    taken_over: tuple[ManifestRow, ...] = ()
     waits_for: str | None = None
     nothing: str | None = None
     vanished: tuple[ManifestRow, ...] = ()
@@ -51,30 +54,33 @@ class _Choice:
     nothing: str | None = None
 
 
-def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: SyncFlavor, sync: str) -> Verdict:
+def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: SyncFlavor, names: Names) -> Verdict:
     """
     Decide about one entry.
 
-    A flavor that is being made anew is left alone: its file in the lake stays until the new one is ready.
+    A flavor that is being made anew is left alone: its file in the lake stays until the new one is ready. So does a
+    file whose entry was renamed: a library is not fetched anew for that.
 
     :param snapshot: The entry and its flavors, of one moment.
     :param standing: Its files in the lake, the newest first.
     :param flavor: What is taken of each entry.
-    :param sync: The sync's name; what others put there, or nobody knows who, is not for it to remove.
+    :param names: Which names are the sync's; what stands under others does not count, and is not for it to remove.
     :returns: What is to be done.
     """
     choice = _each(snapshot) if flavor == "each" else _chosen(snapshot, flavor)
-    newest = _Standing(standing)
-    fetch = tuple(asset for asset in choice.assets if not newest.has(asset))
+    found = {asset.id: _find(snapshot.entry, asset, standing, names) for asset in choice.assets}
+    fetch = tuple(asset for asset in choice.assets if found[asset.id] is None)
+    stands = [row for row in found.values() if row is not None]
     wanted_ids = frozenset(asset.id for asset in choice.assets)
     known_ids = {asset.id for asset in snapshot.assets if asset.status != FlavorStatus.DELETED}
-    others = [row for row in standing if row.asset_id not in wanted_ids and row.sync == sync]
+    others = [row for row in standing if row.asset_id not in wanted_ids and names.is_own(row)]
     is_settled = bool(choice.assets) and choice.waits_for is None and flavor != "each"
     return Verdict(
         fetch=fetch,
         wanted_ids=wanted_ids,
-        unchanged=len(choice.assets) - len(fetch),
+        unchanged=len(stands),
         revived=tuple(row for row in standing if row.outcome == MARKED and row.asset_id in wanted_ids),
+        taken_over=tuple(row for row in stands if names.may_take_over(row)),
         waits_for=choice.waits_for,
         nothing=choice.nothing,
         vanished=tuple(row for row in others if row.asset_id not in known_ids),
@@ -82,19 +88,20 @@ def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: Sync
     )
 
 
-@dataclass(slots=True)
-class _Standing:
-    rows: Sequence[ManifestRow]
-    by_asset: dict[str, ManifestRow] = field(init=False)
+def _find(entry: Entry, asset: FlavorAsset, standing: Sequence[ManifestRow], names: Names) -> ManifestRow | None:
+    """Find the file that is a flavor as it is now, under a name that the sync gave it or would give it."""
+    same = [row for row in standing if _is_same(row, asset) and names.stands(row.path)]
+    given = [row for row in same if names.gave(row)]
+    # Names are made of many values: that of a file that was given one need not be made again.
+    if same and len(given) != 1:
+        key = names.key_of(entry, asset)
+        return next((row for row in same if row.path == key), next(iter(given), None))
+    return next(iter(given), None)
 
-    def __post_init__(self) -> None:
-        self.by_asset = {}
-        for row in self.rows:
-            self.by_asset.setdefault(row.asset_id, row)
 
-    def has(self, asset: FlavorAsset) -> bool:
-        row = self.by_asset.get(asset.id)
-        return row is not None and row.version == asset.version and asset.size_bytes in {None, row.size_bytes}
+def _is_same(row: ManifestRow, asset: FlavorAsset) -> bool:
+    is_version = row.asset_id == asset.id and row.version == asset.version
+    return is_version and asset.size_bytes in {None, row.size_bytes}
 
 
 def _each(snapshot: EntrySnapshot) -> _Choice:

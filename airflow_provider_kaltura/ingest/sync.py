@@ -37,7 +37,9 @@ from airflow_provider_kaltura.ingest.slices import write_listing
 from airflow_provider_kaltura.ingest.sync_index import LakeIndex
 from airflow_provider_kaltura.ingest.sync_intents import take_intents
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions, SyncSummary
-from airflow_provider_kaltura.ingest.sync_work import SyncWriter, Work
+from airflow_provider_kaltura.ingest.sync_told import created_since, told_of
+from airflow_provider_kaltura.ingest.sync_rows import SyncWriter
+from airflow_provider_kaltura.ingest.sync_work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +101,8 @@ def sync(
     before = read_cursor(lake.store, key)
     index = LakeIndex(lake.store, api.config.partner_id, options.name, adopt=options.adopt)
     try:
-        scope = _scope(before, options, window, utcnow(), is_first=index.is_first())
+        wanted = Cursor(until=0, told=told_of(options, destination), created_since=created_since(options))
+        scope = _scope(before, wanted, options, window, utcnow(), is_first=index.is_first())
         summary = SyncSummary(
             root=lake.root, since=scope.since, until=scope.until, full=scope.full, plan_only=options.plan_only
         )
@@ -132,6 +135,7 @@ class _Scope:
 
 def _scope(
     before: FoundCursor,
+    wanted: Cursor,
     options: SyncOptions,
     window: tuple[datetime, datetime] | None,
     now: datetime,
@@ -144,20 +148,28 @@ def _scope(
     since, until = _window(window, now)
     # Nobody knows what was looked at by a worker whose clock was ahead.
     is_ahead = known is not None and known.until > int(now.timestamp()) + options.overlap_seconds
-    if known is None or is_ahead or is_first or options.full or options.listed_only:
-        return _all(None if is_ahead else known, reached)
+    if known is None or is_ahead or is_first or options.full or options.listed_only or _is_other(known, wanted):
+        return _all(None if is_ahead else known, wanted, reached)
     # What lies between the last run and the window was in no window, or its run failed.
     since = known.until if since is None else min(since, known.until)
     is_relative = since - options.overlap_seconds <= RELATIVE_TIME_SECONDS
     if is_relative or known.runs_since_full + 1 >= options.full_every:
-        return _all(known, reached)
+        return _all(known, wanted, reached)
     until = reached if until is None else min(until, reached)
-    cursor = Cursor(until=max(until, known.until), runs_since_full=known.runs_since_full + 1)
+    cursor = replace(wanted, until=max(until, known.until), runs_since_full=known.runs_since_full + 1)
     return _Scope(since=since - options.overlap_seconds, until=until, cursor=cursor)
 
 
-def _all(known: Cursor | None, reached: int) -> _Scope:
-    return _Scope(since=None, until=reached, cursor=Cursor(until=max(reached, known.until if known else 0)))
+def _all(known: Cursor | None, wanted: Cursor, reached: int) -> _Scope:
+    return _Scope(since=None, until=reached, cursor=replace(wanted, until=max(reached, known.until if known else 0)))
+
+
+def _is_other(known: Cursor, wanted: Cursor) -> bool:
+    """Tell whether more, or something else, is wanted than in the last run: changes alone don't tell what of it."""
+    if known.told == wanted.told and known.created_since <= wanted.created_since:
+        return False
+    log.info("This sync is told to take something else than in its last run: everything is compared")
+    return True
 
 
 def _window(window: tuple[datetime, datetime] | None, now: datetime) -> tuple[int | None, int | None]:
@@ -207,7 +219,7 @@ def _joined(scope: _Scope, found: Cursor | None) -> Cursor:
     if found is None:
         return scope.cursor
     runs = 0 if scope.full else found.runs_since_full + 1
-    return Cursor(until=max(found.until, scope.cursor.until), runs_since_full=runs)
+    return replace(found, until=max(found.until, scope.cursor.until), runs_since_full=runs)
 
 
 def _look_again(work: Work, entry_ids: list[str]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from airflow_provider_kaltura.ingest.manifest import manifest_files, read_line
 from airflow_provider_kaltura.ingest.manifest_row import DELETED, MARKED, STANDING, ManifestRow
 from airflow_provider_kaltura.ingest.plan import FLAVOR
+from airflow_provider_kaltura.transfer.errors import SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,6 +64,7 @@ class LakeIndex:
         self._partner_id = partner_id
         self._name = name
         self._adopt = adopt
+        self._knows_what_stands = False
         # An empty name is a private file that SQLite removes; our use of it is never at the same time.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.executescript(
@@ -71,6 +73,7 @@ class LakeIndex:
             "CREATE TABLE states (entry_id PRIMARY KEY, state, observed_at, file, line) WITHOUT ROWID;"
             "CREATE TABLE looked (entry_id PRIMARY KEY) WITHOUT ROWID;"
             "CREATE TABLE claims (path PRIMARY KEY, asset_id) WITHOUT ROWID;"
+            "CREATE TABLE seen (path PRIMARY KEY) WITHOUT ROWID;"
         )
         self._db.execute("BEGIN")
         for key, data in manifest_files(store):
@@ -129,6 +132,37 @@ class LakeIndex:
         :param row: The row.
         """
         self._keep(row, "", 0)
+        if self._knows_what_stands:
+            self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", [row.path])
+
+    def see(self, store: Store) -> None:
+        """
+        Look which files are there, once: one that was deleted by hand is in the manifest still.
+
+        :param store: The store that the manifest was read from, before.
+        """
+        if self._knows_what_stands or self._db.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None:
+            return
+        self._db.execute("BEGIN")
+        try:
+            self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ([stat.key] for stat in store.list("")))
+        except SinkError as error:
+            self._db.execute("ROLLBACK")
+            log.warning("The lake can't be listed, so that nobody looks for files deleted by hand: %s", error)
+            return
+        self._db.execute("COMMIT")
+        self._knows_what_stands = True
+
+    def stands(self, path: str) -> bool:
+        """
+        Tell whether a recorded file is there.
+
+        :param path: Relative to the root.
+        :returns: True also when nobody looked; see :meth:`see`.
+        """
+        if not self._knows_what_stands:
+            return True
+        return self._db.execute("SELECT 1 FROM seen WHERE path = ?", [path]).fetchone() is not None
 
     def newest_at(self, row: ManifestRow) -> datetime | None:
         """

@@ -2,16 +2,95 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_kaltura.ingest.errors import KeyCollisionError
+from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from airflow_provider_kaltura.api.models import Entry, FlavorAsset
+    from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.models import AssetJob
     from airflow_provider_kaltura.ingest.sync_index import LakeIndex
     from airflow_provider_kaltura.transfer.protocols import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """
+    Which names of a lake are a sync's.
+
+    :param index: What is recorded.
+    :param destination: The names that it gives now.
+    :param layout: The same, short.
+    """
+
+    index: LakeIndex
+    destination: Destination
+    layout: str
+
+    def is_own(self, row: ManifestRow) -> bool:
+        """
+        Tell whether a sync of this name put a file there.
+
+        :param row: That of the file.
+        :returns: True when it did, by whatever name.
+        """
+        return row.sync == self.index.name
+
+    def gave(self, row: ManifestRow) -> bool:
+        """
+        Tell whether a file stands where this sync would have put it, though perhaps when its entry had another name.
+
+        :param row: That of the file.
+        :returns: False for all others, such as those of another destination.
+        """
+        return self.is_own(row) and row.layout == self.layout
+
+    def may_take_over(self, row: ManifestRow) -> bool:
+        """
+        Tell whether a file that stands under the very name that this sync gives is to be its own from now on.
+
+        :param row: That of the file.
+        :returns: False when it is, or when it is another sync's.
+        """
+        return row.sync is None or (self.is_own(row) and row.layout != self.layout)
+
+    def key_of(self, entry: Entry, asset: FlavorAsset) -> str | None:
+        """
+        Give the name that a flavor gets now.
+
+        :param entry: The entry.
+        :param asset: Its flavor.
+        :returns: A key below the root, None where the destination can't be filled.
+        """
+        try:
+            return self.destination.render(entry, asset)
+        except DestinationError:
+            return None
+
+    def stands(self, key: str) -> bool:
+        """
+        Tell whether a recorded file is still there, as far as that was looked at.
+
+        :param key: Its name.
+        :returns: See :meth:`~airflow_provider_kaltura.ingest.sync_index.LakeIndex.stands`.
+        """
+        return self.index.stands(key)
+
+
+def layout_of(destination: Destination) -> str:
+    """
+    Tell destinations apart by the names that they give below their root.
+
+    :param destination: The destination.
+    :returns: A few letters.
+    """
+    return hashlib.sha256(repr(destination.components).encode()).hexdigest()[:12]
 
 
 def require_unclaimed(job: AssetJob, index: LakeIndex) -> None:

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
@@ -15,16 +14,14 @@ from airflow_provider_kaltura.api.flavors import DELETED_ENTRY, READY
 from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.changes import Verdict, judge
 from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
-from airflow_provider_kaltura.ingest.manifest import ManifestWriter
-from airflow_provider_kaltura.ingest.manifest_row import MARKED, ManifestRow
+from airflow_provider_kaltura.ingest.manifest_row import MARKED
 from airflow_provider_kaltura.ingest.plan import plan_flavor
 from airflow_provider_kaltura.ingest.report import reason_of
 from airflow_provider_kaltura.ingest.resolve import resolve_flavor
 from airflow_provider_kaltura.ingest.run import run
 from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
-from airflow_provider_kaltura.ingest.sync_index import ENTRY, LakeIndex, State
 from airflow_provider_kaltura.ingest.sync_intents import write_intents
-from airflow_provider_kaltura.ingest.sync_names import require_free, require_unclaimed
+from airflow_provider_kaltura.ingest.sync_names import Names, layout_of, require_free, require_unclaimed
 from airflow_provider_kaltura.ingest.sync_options import EACH, NAMED_PATHS, SyncOptions, SyncSummary
 from airflow_provider_kaltura.transfer.errors import SourceChangedError
 
@@ -35,50 +32,17 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.api.models import Entry, EntrySnapshot, FlavorAsset
     from airflow_provider_kaltura.ingest.destination import Destination
     from airflow_provider_kaltura.ingest.lake import Lake
+    from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.models import AssetJob, Outcome
     from airflow_provider_kaltura.ingest.run import JobProgress
+    from airflow_provider_kaltura.ingest.sync_index import LakeIndex, State
+    from airflow_provider_kaltura.ingest.sync_rows import SyncWriter
     from airflow_provider_kaltura.transfer.protocols import Source
 
 log = logging.getLogger(__name__)
 
 #: Entries with all their flavors that are in memory at a time, about 10 MB with eight flavors each.
 ENTRIES_AT_ONCE: Final = 1_000
-# Rows get their time from the writer.
-_NOT_YET: Final = datetime.fromtimestamp(0, UTC)
-
-
-class SyncWriter(ManifestWriter):
-    """
-    A manifest writer whose rows are newer than all that the index knows, whatever other workers' clocks say.
-
-    Those of files say which sync put them there.
-    """
-
-    index: LakeIndex | None = None
-
-    def add(self, outcome: Outcome, *, newer_than: datetime | None = None) -> ManifestRow:
-        """
-        Take one outcome.
-
-        :param outcome: See :meth:`~airflow_provider_kaltura.ingest.manifest.ManifestWriter.add`.
-        :param newer_than: The row that is written is newer than this.
-        :returns: The row that will be written.
-        """
-        row = ManifestRow.of(outcome, _NOT_YET)
-        sync = None if self.index is None else self.index.name
-        return self.add_row(replace(row, sync=sync), newer_than=newer_than)
-
-    def add_row(self, row: ManifestRow, *, newer_than: datetime | None = None) -> ManifestRow:
-        """
-        Take a row that is observed now.
-
-        :param row: The row; its time does not count.
-        :param newer_than: The row that is written is newer than this.
-        :returns: The row that will be written.
-        """
-        known = None if self.index is None else self.index.newest_at(row)
-        newest = max((one for one in (known, newer_than) if one is not None), default=None)
-        return super().add_row(row, newer_than=newest)
 
 
 @dataclass(slots=True)
@@ -104,7 +68,7 @@ class Work:
     destination: Destination
     options: SyncOptions
     index: LakeIndex
-    writer: ManifestWriter
+    writer: SyncWriter
     summary: SyncSummary
     open_source: Callable[[AssetJob], Source]
     progress: JobProgress | None = None
@@ -113,9 +77,12 @@ class Work:
     _waiting: set[str] = field(default_factory=set)
     # A destination that has never held anything is likely to be a wrong one.
     _is_first: bool = field(init=False)
+    _names: Names = field(init=False)
 
     def __post_init__(self) -> None:
         self._is_first = self.index.is_first()
+        self._names = Names(self.index, self.destination, layout_of(self.destination))
+        self.writer.layout = self._names.layout
 
     def carry_out(self, entry_ids: Iterable[str]) -> None:
         """
@@ -157,6 +124,8 @@ class Work:
         entries: dict[str, Entry] = {}
         missing: list[str] = []
         self._waiting.clear()
+        if self.summary.full and not self.options.listed_only:
+            self.index.see(self.lake.store)
         for entry_id, found in group.items():
             self.summary.entries += 1
             if _is_missing(found):
@@ -180,7 +149,7 @@ class Work:
         log.info("%d entries looked at, %d flavors to fetch so far", self.summary.entries, self.summary.planned)
 
     def _judge(self, found: EntrySnapshot) -> Verdict:
-        return judge(found, self.index.files_of(found.entry.id), self.options.flavor, self.index.name)
+        return judge(found, self.index.files_of(found.entry.id), self.options.flavor, self._names)
 
     # ------------------------------------------------------------------ what is fetched
     def _jobs(self, entries: dict[str, Entry], verdicts: dict[str, Verdict], listed_at: float) -> Iterator[AssetJob]:
@@ -309,6 +278,8 @@ class Work:
         if not self.options.plan_only:
             for row in (row for one in sound.values() for row in one.revived if self.index.is_marked(row.path)):
                 self.index.add(self.writer.add_row(replace(row, outcome="downloaded")))
+            for row in (row for one in sound.values() for row in one.taken_over if row.outcome != MARKED):
+                self.index.add(self.writer.take_over(row))
 
     def _settle_missing(self, missing: list[str]) -> None:
         known = [one for one in missing if self.index.state(one) is not None or self.index.own_files_of(one)]
@@ -343,20 +314,7 @@ class Work:
         self.summary.waiting += state == "waiting"
         if self.options.plan_only or self.index.state(entry_id) == state:
             return
-        row = ManifestRow(
-            partner_id=self.api.config.partner_id,
-            asset_type=ENTRY,
-            asset_id=entry_id,
-            path="",
-            entry_id=entry_id,
-            version=self.options.name,
-            size_bytes=0,
-            checksum=None,
-            verified="none",
-            outcome=state,
-            observed_at=_NOT_YET,
-        )
-        self.index.add(self.writer.add_row(row))
+        self.index.add(self.writer.note(entry_id, state, self.api.config.partner_id))
 
 
 def _is_missing(found: EntrySnapshot | KalturaError) -> bool:

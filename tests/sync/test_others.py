@@ -15,6 +15,7 @@ from airflow_provider_kaltura.ingest.sync import sync
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions, parse_sync_flavor
 from airflow_provider_kaltura.sandbox import rules
 from airflow_provider_kaltura.sandbox.server import serve
+from airflow_provider_kaltura.transfer.errors import SinkError
 from tests.sync.test_sandbox import Follower
 
 SOURCE = SyncOptions(flavor=parse_sync_flavor("source"), on_deleted="delete", full_every=1_000)
@@ -195,3 +196,74 @@ def test_what_is_planned_anew_takes_no_name_that_another_entry_has(near):
     assert [(one.entry_id, one.code) for one in summary.failures] == [(one, "KeyCollisionError")]
     assert near.lake() == before
     assert near.lake()["Lecture 1.mp4"] == near.sha256(other)
+
+
+def test_a_file_at_another_path_is_not_the_sync_s_own(near):
+    """What a batch put elsewhere is fetched all the same; what it put at the very path is not fetched again."""
+    near.batch(below("adhoc"))
+    assert near.sync_to(below("a")).outcomes == {"downloaded": 4}
+    near.batch(below("b"))
+    summary = near.sync_to(below("b"), replace(SOURCE, name="b"))
+    assert (summary.outcomes, summary.unchanged) == ({}, 4)
+
+
+def test_what_stands_at_the_very_path_is_taken_over(near):
+    """From then on it is the sync's: it goes with its entry, and stays under its name when the entry is renamed."""
+    near.batch(Destination.parse("/lake/{entryId}/{entryName}.{format}"))
+    destination = Destination.parse("/lake/{entryId}/{entryName}.{format}")
+    assert near.sync_to(destination).outcomes == {}
+    files = near.place.manifest_files()
+    near.control.set_entry(near.ids[1], name="Renamed")
+    assert near.sync_to(destination, replace(SOURCE, full=True)).outcomes == {}
+    assert near.place.manifest_files() == files
+    near.control.delete_entry(near.ids[0])
+    assert near.sync_to(destination).gone == {"delete": 1}
+    assert len(near.place.media()) == 3
+
+
+def test_a_renamed_entry_keeps_its_file_where_it_is(near):
+    """A library is not fetched anew because of names; the next version gets the new one."""
+    destination = Destination.parse("/lake/{entryName}/{entryId}.{format}")
+    named(near)
+    near.sync_to(destination)
+    before = near.lake()
+    near.control.set_entry(near.ids[0], name="Renamed")
+    assert near.sync_to(destination, replace(SOURCE, full=True)).outcomes == {}
+    assert near.lake() == before
+
+
+def test_another_destination_gets_its_files(near):
+    """What stands by the names of the old one does not count."""
+    near.sync_to(below("old"), replace(SOURCE, on_deleted="keep"))
+    summary = near.sync_to(below("new"), replace(SOURCE, on_deleted="keep", full=True))
+    assert (summary.outcomes, len(paths(near, "new")), len(paths(near, "old"))) == ({"downloaded": 4}, 4, 4)
+    assert near.sync_to(below("new"), replace(SOURCE, on_deleted="keep", full=True)).outcomes == {}
+
+
+def test_a_file_that_was_deleted_by_hand_is_fetched_when_all_is_compared(near):
+    """The manifest says that it stands; a list of the lake says that it doesn't."""
+    near.sync_to(below("a"))
+    before = near.lake()
+    near.place.store.delete(min(before))
+    assert near.sync_to(below("a")).outcomes == {}
+    assert near.sync_to(below("a"), replace(SOURCE, full=True)).outcomes == {"downloaded": 1}
+    assert near.lake() == before
+    files = near.place.manifest_files()
+    assert near.sync_to(below("a"), replace(SOURCE, full=True)).unchanged == 4
+    assert near.place.manifest_files() == files
+
+
+def test_a_lake_that_can_not_be_listed_is_synced_all_the_same(near, monkeypatch, caplog):
+    """Then nobody looks for files deleted by hand, and the log says so."""
+    near.sync_to(below("a"))
+    inner = type(near.place.store).list
+
+    def refuse(store, prefix):
+        if not prefix:
+            raise SinkError("no right to list", "")
+        return inner(store, prefix)
+
+    monkeypatch.setattr(type(near.place.store), "list", refuse)
+    summary = near.sync_to(below("a"), replace(SOURCE, full=True))
+    assert (summary.unchanged, summary.failed) == (4, 0)
+    assert "can't be listed" in caplog.text
