@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_kaltura.ingest.batch_names import require_own
 from airflow_provider_kaltura.ingest.fetch import Fetcher
-from airflow_provider_kaltura.ingest.manifest import ManifestWriter
+from airflow_provider_kaltura.ingest.manifest import Manifest, ManifestWriter
 
 # Its outcome_of is made for parallel jobs; what is around it in run() is for one after the other.
 from airflow_provider_kaltura.ingest.run import _Run
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.models import AssetJob, Outcome, RunOptions
     from airflow_provider_kaltura.ingest.run import JobProgress
-    from airflow_provider_kaltura.transfer.protocols import Source
+    from airflow_provider_kaltura.ingest.standing import Recorded
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Source
 
 # How long an interrupted batch waits for its threads, each of which ends at its next read.
 _PATIENCE_SECONDS: Final = 20.0
+# A store's clock may be so far behind ours.
+_CLOCKS_APART_SECONDS: Final = 60.0
+# How often the manifest is read anew for files that another task may be putting there.
+_AGAIN_SECONDS: Final = 5.0
 
 
 class SharedWriter(ManifestWriter):
@@ -90,10 +97,36 @@ class _Worker(_Run):
         with self.team.lock:
             if self.team.manifest is None:
                 self.manifest = None
+                self.team.read_at_epoch = time.time()
                 self.team.manifest = super()._read_manifest()
         # A job that was planned anew may have another name, of which the shared manifest does not know.
         self.manifest, self.paths = self.team.manifest, self.team.paths
         return self.manifest
+
+    def _recorded(
+        self, job: AssetJob, stat: ObjectStat | None, wanted_bytes: int, *, is_in_doubt: bool
+    ) -> Recorded | None:
+        if stat is not None and self.options.if_exists == "skip":
+            require_own(job, stat, lambda: self._row_of(job, stat))
+        return super()._recorded(job, stat, wanted_bytes, is_in_doubt=is_in_doubt)
+
+    def _row_of(self, job: AssetJob, stat: ObjectStat) -> ManifestRow | None:
+        """Read what is recorded about a file; anew where another task may have put it there since we read all."""
+        row: ManifestRow | None = self._read_manifest().standing(job.key, stat.version_tag)
+        if row is None and job.key not in self.team.paths:
+            row = Manifest(self.lake.store, {job.key}).standing(job.key, stat.version_tag)
+        modified_at = stat.modified_at_epoch
+        if row is None and modified_at is not None and modified_at > self.team.read_at_epoch - _CLOCKS_APART_SECONDS:
+            row = self._read_again().standing(job.key, stat.version_tag)
+        return row
+
+    def _read_again(self) -> Manifest:
+        """Read what others have written meanwhile, every few seconds at most."""
+        with self.team.lock:
+            if self.team.again is None or time.time() > self.team.again_at_epoch + _AGAIN_SECONDS:
+                self.team.again_at_epoch = time.time()
+                self.team.again = Manifest(self.lake.store, self.team.paths)
+            return self.team.again
 
 
 @dataclass(slots=True)
@@ -116,6 +149,9 @@ class ParallelRun:
     max_parallel: int
     progress: JobProgress | None = None
     manifest: Any = None
+    read_at_epoch: float = 0.0
+    again: Manifest | None = None
+    again_at_epoch: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
     paths: frozenset[str] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)

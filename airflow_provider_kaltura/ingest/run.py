@@ -245,7 +245,7 @@ class _Run:
     ) -> Recorded | None:
         if stat is None:
             return None
-        _warn_of_another_entry(job, (stat.metadata or {}).get(METADATA_ENTRY))
+        self._warn_of_another_entry(job, (stat.metadata or {}).get(METADATA_ENTRY))
         if self.options.if_exists != "skip":
             return self._of_earlier_try(job, stat, wanted_bytes) if not is_in_doubt else None
         if is_ours(stat):
@@ -253,7 +253,7 @@ class _Run:
         row = self._read_manifest().standing(job.key, stat.version_tag)
         if row is None:
             return None
-        _warn_of_another_entry(job, row.entry_id)
+        self._warn_of_another_entry(job, row.entry_id)
         is_same_asset = describes(row, job)
         if is_same_asset and row.version_tag != stat.version_tag and row.size_bytes == stat.size_bytes == wanted_bytes:
             is_same_asset = self._is_proved(row, stat, job)
@@ -263,6 +263,11 @@ class _Run:
             checksum=row.checksum,
             verified="full" if row.verified == "full" else "length",
         )
+
+    def _warn_of_another_entry(self, job: AssetJob, entry_id: str | None) -> None:
+        if entry_id is not None and entry_id != job.entry_id and self.options.if_exists != "fail":
+            text = "%s is the file of entry %s, and is REPLACED by that of entry %s: put {entryId} into the destination"
+            log.warning(text, job.path, entry_id or "unknown", job.entry_id or "unknown")
 
     def _of_earlier_try(self, job: AssetJob, stat: ObjectStat, wanted_bytes: int) -> Recorded | None:
         """Know the file again that an earlier try of this task had committed before it was killed."""
@@ -356,11 +361,6 @@ def _left_alone(job: AssetJob, stat: ObjectStat, recorded: Recorded | None, star
         seconds=seconds,
         version_tag=stat.version_tag,
     )
-
-
-def _warn_of_another_entry(job: AssetJob, entry_id: str | None) -> None:
-    if entry_id is not None and entry_id != job.entry_id:
-        log.warning("%s stands for entry %s and is asked for entry %s", job.path, entry_id, job.entry_id)
 
 
 def _failed(job: AssetJob, error: Exception, started: float) -> Outcome:

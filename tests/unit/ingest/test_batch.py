@@ -138,6 +138,59 @@ def test_two_assets_of_one_name_are_refused_before_the_first_byte(load, tmp_path
     assert media_requests(sandbox) == asked
 
 
+@pytest.fixture
+def both_one_name(sandbox):
+    """Have two entries of one name."""
+    before = {one: sandbox.library.entries[one]["name"] for one in (small.READY, small.UNICODE)}
+    for one in before:
+        sandbox.control.set_entry(one, name="Lecture")
+    yield small.READY, small.UNICODE
+    for one, name in before.items():
+        sandbox.control.set_entry(one, name=name)
+
+
+@pytest.mark.usefixtures("both_one_name")
+def test_the_file_of_another_entry_is_left_alone(load, sandbox, tmp_path):
+    """Mapped tasks know nothing of each other: the second names both entries and fails for that row only."""
+    name = "{entryName}.{format}"
+    assert load([small.READY], name=name).downloaded == 1
+    summary = load([small.UNICODE], name=name, on_error="continue")
+    assert (summary.downloaded, summary.failed) == (0, 1)
+    (told,) = summary.failures
+    assert told["code"] == "KeyCollisionError"
+    flavors = [f"{small.flavor_id_of(one, 0)} of entry {one}" for one in (small.READY, small.UNICODE)]
+    assert all(one in told["reason"] for one in flavors)
+    assert (tmp_path / "Lecture.mp4").read_bytes() == content(sandbox)
+    assert load([small.READY], name=name).skipped == 1
+    assert load([small.UNICODE], name=name, run=RunOptions(if_exists="overwrite")).downloaded == 1
+    assert (tmp_path / "Lecture.mp4").read_bytes() == content(sandbox, small.flavor_id_of(small.UNICODE, 0))
+
+
+@pytest.mark.usefixtures("both_one_name")
+def test_the_file_that_another_task_puts_there_meanwhile_is_left_alone(load, sandbox, tmp_path):
+    """What was recorded after this task had read the manifest counts too."""
+    name, other = "{entryName}.{format}", []
+
+    def opening(job):
+        if job.entry_id == small.FUTURE and not other:
+            other.append(load([small.READY], name=name))
+
+    load([small.FUTURE], name=name)
+    for path in tmp_path.glob("*.mp4"):
+        path.write_bytes(b"changed by hand")
+    summary = load([small.FUTURE, small.UNICODE], name=name, opening=opening, max_parallel=1, on_error="continue")
+    assert (summary.downloaded, summary.failed, len(other)) == (1, 1, 1)
+    assert (tmp_path / "Lecture.mp4").read_bytes() == content(sandbox)
+
+
+def test_a_better_flavor_takes_the_place_of_the_one_before(load, sandbox, tmp_path):
+    """Within an entry that is what a name without the flavor's id is for."""
+    name = "{entryId}.{format}"
+    assert load([small.READY], "smallest", name=name).downloaded == 1
+    assert load([small.READY], "source", name=name).downloaded == 1
+    assert (tmp_path / f"{small.READY}.mp4").read_bytes() == content(sandbox)
+
+
 def test_an_interruption_leaves_no_half_file(load, tmp_path):
     """As Airflow's timeout does it: whole files stand and are recorded, no other."""
     calls = []

@@ -230,4 +230,4 @@ def test_metadata_of_another_entry_is_said_in_the_log(caplog, options):
     other = job("b", 5, key="x.mp4", entry_id="f")
     for one in (first, other):
         run_one(one, lake, options, open_source=Sources(a=b"12345", b=b"54321"))
-    assert "stands for entry e and is asked for entry f" in caplog.text
+    assert "is the file of entry e, and is REPLACED by that of entry f" in caplog.text
