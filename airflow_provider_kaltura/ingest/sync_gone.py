@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.api.queries import ANY, DELETED, EntryQuery
 from airflow_provider_kaltura.ingest import manifest_row
-from airflow_provider_kaltura.ingest.standing import is_ours
+from airflow_provider_kaltura.ingest.models import METADATA_FLAVOR
+from airflow_provider_kaltura.ingest.standing import has_recorded_bytes, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.manifest import ManifestWriter
     from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
     from airflow_provider_kaltura.ingest.sync_index import LakeIndex
-    from airflow_provider_kaltura.transfer.protocols import ObjectStat
+    from airflow_provider_kaltura.transfer.protocols import ObjectStat, Store
 
 log = logging.getLogger(__name__)
 
@@ -61,35 +62,37 @@ def mark(rows: Iterable[ManifestRow], index: LakeIndex, writer: ManifestWriter) 
     return count
 
 
-def delete(rows: Iterable[ManifestRow], lake: Lake, index: LakeIndex, writer: ManifestWriter) -> tuple[int, int]:
+def delete(row: ManifestRow, lake: Lake, index: LakeIndex, writer: ManifestWriter) -> bool | None:
     """
-    Remove files, and write that down afterwards: a kill in between costs asking once more.
+    Remove a file, and write that down afterwards: a kill in between costs asking once more.
 
-    :param rows: The rows of the files.
-    :param lake: Where they stand.
+    :param row: The row of the file.
+    :param lake: Where it stands.
     :param index: What is recorded.
     :param writer: Writes the manifest.
-    :returns: How many were removed, and how many were kept, since another file than the recorded one stands there.
+    :returns: Whether it was removed; False where another file than the recorded one stands there, None where another
+        file was recorded meanwhile.
     :raises SinkError: The store refused.
     """
-    removed = kept = 0
-    for row in rows:
-        now = index.standing(row.path)
-        if now is None or (now.entry_id, now.asset_id) != (row.entry_id, row.asset_id):
-            continue  # the name was taken by another asset
-        stat = lake.store.stat(row.path)
-        if stat is not None and not _is_recorded(stat, now):
-            log.warning("%s is not the file that is recorded; it is not deleted", row.path)
-            kept += 1
-            continue
-        if stat is not None:
-            lake.store.delete(row.path)
-        index.add(writer.add_row(replace(now, outcome=manifest_row.DELETED)))
-        removed += 1
-    return removed, kept
+    now = index.standing(row.path)
+    if now is None or _file_of(now) != _file_of(row):
+        return None
+    stat = lake.store.stat(row.path)
+    if stat is not None and not _is_recorded(lake.store, stat, now):
+        log.warning("%s is not the file that is recorded; it is not deleted", row.path)
+        return False
+    if stat is not None:
+        lake.store.delete(row.path)
+    index.add(writer.add_row(replace(now, outcome=manifest_row.DELETED)))
+    return True
 
 
-def _is_recorded(stat: ObjectStat, row: ManifestRow) -> bool:
+def _file_of(row: ManifestRow) -> tuple[str, str, str, str | None]:
+    return row.entry_id, row.asset_id, row.version, row.version_tag
+
+
+def _is_recorded(store: Store, stat: ObjectStat, row: ManifestRow) -> bool:
     if is_ours(stat):
-        return (stat.metadata or {}).get("kaltura-flavor") == row.asset_id
-    return row.version_tag in {None, stat.version_tag}
+        return (stat.metadata or {}).get(METADATA_FLAVOR) == row.asset_id
+    # A copied lake, or a file that was touched, has other tags, and the bytes that were put there.
+    return row.version_tag == stat.version_tag or has_recorded_bytes(store, stat, row)

@@ -23,7 +23,7 @@ from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, m
 from airflow_provider_kaltura.ingest.sync_intents import write_intents
 from airflow_provider_kaltura.ingest.sync_names import Names, layout_of, require_free, require_unclaimed
 from airflow_provider_kaltura.ingest.sync_options import EACH, NAMED_PATHS, SyncOptions, SyncSummary
-from airflow_provider_kaltura.transfer.errors import SourceChangedError
+from airflow_provider_kaltura.transfer.errors import SinkError, SourceChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -287,7 +287,8 @@ class Work:
         for entry_id in known:
             if entry_id in gone:
                 self._dispose(self.index.own_files_of(entry_id))
-                self._note(entry_id, "gone")
+                if entry_id not in self._waiting:
+                    self._note(entry_id, "gone")
             elif self.index.state(entry_id) != "gone":
                 self._waiting.add(entry_id)
                 _count(self.summary.nothing, "not found, and not listed as deleted")
@@ -300,9 +301,17 @@ class Work:
         elif how == "mark":
             _count(self.summary.gone, how, mark(rows, self.index, self.writer))
         else:
-            removed, kept = delete(rows, self.lake, self.index, self.writer)
-            _count(self.summary.gone, how, removed)
-            _count(self.summary.gone, "foreign", kept)
+            for row in rows:
+                self._delete(row)
+
+    def _delete(self, row: ManifestRow) -> None:
+        try:
+            is_removed = delete(row, self.lake, self.index, self.writer)
+        except SinkError as error:
+            self._fail(row.entry_id, error)
+            return
+        if is_removed is not None:
+            _count(self.summary.gone, "delete" if is_removed else "foreign")
 
     # ------------------------------------------------------------------ what is said about it
     def _count(self, verdicts: dict[str, Verdict]) -> None:

@@ -267,3 +267,28 @@ def test_a_lake_that_can_not_be_listed_is_synced_all_the_same(near, monkeypatch,
     summary = near.sync_to(below("a"), replace(SOURCE, full=True))
     assert (summary.unchanged, summary.failed) == (4, 0)
     assert "can't be listed" in caplog.text
+
+
+def test_a_store_that_refuses_a_deletion_fails_its_entry_and_no_other(near, monkeypatch):
+    """Such as an object lock: it is a failure of that entry, tried again by each run, and the rest goes on."""
+    near.sync_to(below("a"))
+    first, second = near.ids[:2]
+    inner = type(near.place.store).delete
+
+    def refuse(store, key):
+        if key.startswith(f"a/{first}/"):
+            raise SinkError("object lock", key)
+        inner(store, key)
+
+    for entry_id in (first, second):
+        near.control.delete_entry(entry_id)
+    near.control.replace_flavor_file(near.source_of(near.ids[2]))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(near.place.store), "delete", refuse)
+        summary = near.sync_to(below("a"))
+        assert (summary.outcomes, summary.gone, summary.waiting) == ({"replaced": 1}, {"delete": 1}, 1)
+        assert [(one.entry_id, one.code) for one in summary.failures] == [(first, "SinkError")]
+        assert summary.cursor_moved
+        assert (near.sync_to(below("a")).failed, len(near.place.media())) == (1, 3)
+    assert near.sync_to(below("a")).gone == {"delete": 1}
+    assert (near.sync_to(below("a")).entries, len(near.place.media())) == (0, 2)
