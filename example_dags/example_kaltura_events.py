@@ -10,6 +10,7 @@ Airflow 2.11 has no watchers. There, as for a test, trigger the DAG by hand with
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator
 from airflow_provider_kaltura.triggers import KalturaEntryReadyTrigger
+
+log = logging.getLogger(__name__)
 
 try:
     from airflow.sdk import Asset, AssetWatcher
@@ -49,7 +52,7 @@ with DAG(
             type=["string", "null"],
             format="multiline",
             title="Entry ids",
-            description="Only for a run by hand: the entries, one a line or separated by commas.",
+            description="Only for a run by hand, which does nothing without: the entries, one a line or with commas.",
         ),
         "destination": Param(
             "/tmp/kaltura/{createdAt:%Y/%m}/{entryId}-{flavorId}.{format}",  # noqa: S108, a place that everybody has
@@ -73,6 +76,8 @@ with DAG(
         events = [event for of_asset in (triggering_asset_events or {}).values() for event in of_asset]
         told = [event.extra["payload"]["entryId"] for event in events if "payload" in event.extra]
         typed = str((params or {}).get("entry_ids") or "").replace(",", " ").split()
+        if not told and not typed:
+            log.warning("Neither an event nor an entry id: nothing is downloaded. Give entry_ids to a run by hand.")
         return list(dict.fromkeys([*told, *typed]))
 
     KalturaDownloadToStorageOperator(

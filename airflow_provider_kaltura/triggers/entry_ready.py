@@ -11,7 +11,7 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_kaltura.api.errors import KalturaError
+from airflow_provider_kaltura.api.errors import KalturaError, PreferenceError
 from airflow_provider_kaltura.api.redact import redact
 from airflow_provider_kaltura.compat import BaseEventTrigger, BaseTrigger, TriggerEvent
 from airflow_provider_kaltura.exceptions import airflow_errors
@@ -153,19 +153,30 @@ class KalturaEntryReadyTrigger(BaseEventTrigger):
 
     def _check(self) -> None:
         """Refuse what can't be, as TypeError: a triggerer survives no other error of a trigger that it makes."""
-        for name in ("tags", "owners", "media_types"):
-            given = getattr(self, name)
-            if given is not None and not (isinstance(given, list) and all(isinstance(one, str | int) for one in given)):
-                raise TypeError(f"{name} must be a list of texts, not {given!r:.60}")
+        self._check_texts()
         for name, least in (("poll_interval", 0.5), ("look_back", 0), ("created_within", 0)):
             given = getattr(self, name)
             is_left_out = given is None and name == "created_within"
-            if not is_left_out and not (isinstance(given, int | float) and math.isfinite(given) and given >= least):
+            is_number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+            if not is_left_out and not (is_number and given >= least):
                 raise TypeError(f"{name} must be a number of seconds, at least {least}, not {given!r:.60}")
         try:
             self._conditions.check()
+        except PreferenceError as error:
+            raise TypeError(f"flavor: {error}") from error
         except (KalturaError, ValueError) as error:
-            raise TypeError(str(error)) from error
+            raise TypeError(f"media_types: {error}") from error
+
+    def _check_texts(self) -> None:
+        for name, is_one in (("tags", _is_tag), ("owners", _is_text), ("media_types", _is_text_or_number)):
+            given = getattr(self, name)
+            if given is not None and not (given and isinstance(given, list) and all(map(is_one, given))):
+                commas = ", without commas" if name == "tags" else ""
+                raise TypeError(f"{name} must be None or a list of one or more texts{commas}, not {given!r:.60}")
+        if self.category is not None and not _is_text(self.category):
+            raise TypeError(f"category must be None or a full name as a text, not {self.category!r:.60}")
+        if not _is_text(self.kaltura_conn_id):
+            raise TypeError(f"kaltura_conn_id must name a connection, not {self.kaltura_conn_id!r:.60}")
 
     @property
     def _conditions(self) -> ReadyConditions:
@@ -256,6 +267,19 @@ class _Saver:
         if self._state is not None and time.monotonic() >= self._due:
             state, self._state = self._state, None
             await self._save(state)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_tag(value: Any) -> bool:
+    # Kaltura keeps all tags of an entry as one text with commas.
+    return _is_text(value) and "," not in value
+
+
+def _is_text_or_number(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 async def _feed(conn_id: str, interval: float) -> ReadyFeed:

@@ -364,7 +364,19 @@ def test_connection_that_is_not_there_is_raised_after_a_pause(sandbox, pauses):
     "arguments",
     [
         {"tags": "lecture"},
+        {"tags": []},
+        {"tags": ["a,b"]},
+        {"tags": [" "]},
         {"owners": [1.5]},
+        {"owners": [1]},
+        {"owners": [""]},
+        {"category": ["x"]},
+        {"category": ""},
+        {"kaltura_conn_id": ""},
+        {"kaltura_conn_id": None},
+        {"media_types": []},
+        {"media_types": [True]},
+        {"poll_interval": True},
         {"media_types": ["film"]},
         {"flavor": "height<="},
         {"poll_interval": 0},
@@ -375,8 +387,8 @@ def test_connection_that_is_not_there_is_raised_after_a_pause(sandbox, pauses):
     ],
 )
 def test_arguments_that_cannot_be_are_refused_where_they_are_written(arguments):
-    """It is a TypeError: a triggerer that met another one while it makes a trigger would end."""
-    with pytest.raises(TypeError):
+    """A TypeError names the argument: a triggerer that met another one while it makes a trigger would end."""
+    with pytest.raises(TypeError, match=next(iter(arguments))):
         trigger(**arguments)
 
 
