@@ -23,9 +23,10 @@ _PLAIN: Final = ("with_subcategories", "category", "text", "least_seconds", "mos
 
 class EntryWords(TypedDict, total=False):
     """
-    Which entries are wanted. Conditions add up; within a list one is enough; None and empty lists are no condition.
+    Which entries are wanted. Conditions add up; within a list one is enough. None is no condition; an empty list is no
+    entry at all.
 
-    ``entry_ids``: only these, any number; here an empty list is no entry at all. ``tags``: whole words.
+    ``entry_ids``: only these, any number. ``tags``: whole words.
     ``category_ids``, with those below them unless ``with_subcategories`` is False; ``category``: a full name such as
     ``"site>lectures"``, or below it. ``owners``: user ids. ``text``: Kaltura's free text search. ``media_types``:
     ``"video"``, ``"audio"``, ``"image"`` or Kaltura's numbers. ``least_seconds``, ``most_seconds``: duration.
@@ -65,7 +66,7 @@ def queries_of(words: EntryWords) -> Iterator[EntryQuery]:
     Make queries.
 
     :param words: Which entries are wanted.
-    :yields: One query; one for each 500 entries where their ids are given, none where there are no ids.
+    :yields: One query; one for each 500 entries where their ids are given, none where a list is empty.
     :raises KalturaArgumentError: A time has no zone, a window is empty, or a list is a text.
     :raises InvalidRequestError: An id can't be one.
     :raises TypeError: There is no such argument.
@@ -76,12 +77,15 @@ def queries_of(words: EntryWords) -> Iterator[EntryQuery]:
     if unknown := sorted(given.keys() - EntryWords.__annotations__.keys()):
         raise TypeError(f"list_entries has no argument {unknown[0]!r}")
     fields: dict[str, Any] = {name: given[name] for name in _PLAIN if given.get(name) is not None}
-    fields |= {name: _tuple(name, given[name]) for name in _LISTS if given.get(name)}
+    fields |= {name: _tuple(name, given[name]) for name in _LISTS if given.get(name) is not None}
     for name in _WINDOWS:
         fields[name] = _window(name, given.get(f"{name}_since"), given.get(f"{name}_until"))
     fields["more"] = dict(given.get("filter") or {})
+    query = EntryQuery(**fields)
+    if any(fields.get(name) == () for name in _LISTS):
+        return
     if given.get("entry_ids") is None:
-        yield EntryQuery(**fields)
+        yield query
         return
     ids = _unique(_tuple("entry_ids", given["entry_ids"]))
     for start in range(0, len(ids), _IDS_OF_A_QUERY):

@@ -24,7 +24,7 @@ def read_words(given: dict[str, Any]) -> EntryWords:
     """
     Read all conditions.
 
-    :param given: By name, as the templates left them; None, ``""`` and ``"None"`` are not given.
+    :param given: By name, as the templates left them; None, ``""`` and ``"None"`` are not given, an empty list is.
     :returns: Those that were given.
     :raises KalturaArgumentError: One can't be read; names it.
     """
@@ -32,8 +32,8 @@ def read_words(given: dict[str, Any]) -> EntryWords:
     for name, value in given.items():
         if not _is_missing(value):
             found[name] = _READERS[name](name, value)
-    # An empty list is no condition, but no ids are no entries: else a task before that found none would give all.
-    return cast("EntryWords", {name: value for name, value in found.items() if value != [] or name == "entry_ids"})
+    # An empty list stays one, and finds nothing: else a task before that found no tags would give the whole library.
+    return cast("EntryWords", found)
 
 
 def _is_missing(value: Any) -> bool:

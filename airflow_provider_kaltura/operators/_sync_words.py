@@ -43,6 +43,7 @@ _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 _MOST_OVERLAP_SECONDS: Final = 31 * 86_400
 # Jinja's braces, or those of a placeholder: which come first?
 _BRACES: Final = re.compile(r"\{[{%#]?")
+_TEMPLATE: Final = re.compile(r"\{[{%]")
 
 
 class EntriesOperator(BaseOperator):
@@ -110,7 +111,14 @@ def read_query(operator: EntriesOperator) -> EntryQuery:
     :returns: The query.
     :raises KalturaArgumentError: An argument can't be read, or one of *filter* is the sync's own.
     """
-    (query,) = queries_of(read_words({name: getattr(operator, name) for name in CONDITIONS}))
+    words = read_words({name: getattr(operator, name) for name in CONDITIONS})
+    query = next(queries_of(words), None)
+    if query is None:
+        # A sync of nothing, every night, must not look like success; nor must it become one of the whole library.
+        empty = " and ".join(name for name, value in words.items() if value == [])
+        raise KalturaArgumentError(
+            f"{empty} is an empty list, which is no entry at all; without a condition give None."
+        )
     taken = [name for name in query.more if name.startswith(("updatedAt", "status"))]
     if taken:
         raise KalturaArgumentError(f"filter can't have {taken[0]}: when entries were changed is what a sync asks for.")
@@ -198,6 +206,19 @@ def has_moving_root(written: Any, mapped: Mapping[str, Any] | None) -> bool:
         return True
     found = _BRACES.search(written)
     return found is not None and len(found.group()) > 1
+
+
+def layout_of(written: Any) -> str | None:
+    """
+    Tell what keeps a destination apart from another one.
+
+    :param written: The destination as it stands in the DAG, before it is rendered.
+    :returns: The template itself, since what it becomes may be another one in each run, such as by date; "" for another
+        task's value; None for a text that stays as it is.
+    """
+    if not isinstance(written, str):
+        return ""
+    return written if _TEMPLATE.search(written) else None
 
 
 def mapped_over(operator: BaseOperator) -> dict[str, Any] | None:

@@ -38,8 +38,9 @@ class KalturaListEntriesOperator(BaseOperator):
     """
     List entries, however many, each once, also while the library changes; return pieces for mapped tasks.
 
-    Conditions add up; within a list one is enough; an empty text is no condition. Lists are lists, JSON, or texts with
-    commas or lines. Times are ISO texts with a zone: ``…_since`` is included, ``…_until`` is not.
+    Conditions add up; within a list one is enough. An empty text, or None, is no condition; an empty list is no entry
+    at all. Lists are lists, JSON, or texts with commas or lines. Times are ISO texts with a zone: ``…_since`` is
+    included, ``…_until`` is not.
 
     :param as_: (templated) ``"slices"`` writes a listing, JSON Lines, and returns ``list[str]`` of ``path#start-end``;
         ``"batches"`` returns ``list[list[str]]`` of entry ids, at most 1,000 in all.
@@ -48,7 +49,7 @@ class KalturaListEntriesOperator(BaseOperator):
     :param storage_conn_id: (templated) The connection to the storage, where the root names none before ``@``.
     :param entries_per_slice: (templated) Entries of a slice or batch; more where there would be more than Airflow's
         ``[core] max_map_length``, or more than 16 KB of XCom.
-    :param entry_ids: (templated) Only these, any number; an empty list is no entry at all.
+    :param entry_ids: (templated) Only these, any number.
     :param tags: (templated) With one of these tags.
     :param category_ids: (templated) In one of these categories.
     :param with_subcategories: (templated) In categories below them too.

@@ -61,6 +61,12 @@ def test_empty_fields_of_a_form_are_the_defaults(tmp_path):
 
 
 @pytest.mark.usefixtures("sandbox")
+def test_an_empty_list_is_no_entry(tmp_path):
+    """What a task before that found no owners gives."""
+    assert run(tmp_path / "lake", owners=[])["rows"]["entries"] == 0
+
+
+@pytest.mark.usefixtures("sandbox")
 def test_a_missing_pyarrow_is_an_argument_that_can_not_be(tmp_path, monkeypatch):
     """Retrying can't help; the message names the command, and nothing is written."""
     monkeypatch.setattr(catalog_schema, "find_spec", lambda _name: None)

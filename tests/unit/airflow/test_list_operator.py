@@ -190,7 +190,7 @@ def test_without_a_condition_all_ready_media_are_listed(sandbox, tmp_path):
     empty = dict.fromkeys(
         ["entry_ids", "tags", "category", "created_since", "least_seconds", "statuses", "parent_id"], ""
     )
-    found = ids_of(run(listing_root=str(tmp_path), **empty, filter="None", owners="[]", text="None"))
+    found = ids_of(run(listing_root=str(tmp_path), **empty, filter="None", owners=" ", text="None"))
     assert set(found) == set(ids_of(run(listing_root=str(tmp_path))))
     assert set(found) >= {small.READY, small.UNICODE}
     assert small.REJECTED not in found
@@ -214,12 +214,20 @@ def test_ids_come_in_any_form(given):
     assert sorted(found) == sorted([small.READY, small.UNICODE])
 
 
-@pytest.mark.parametrize("given", [[], "[]"])
-def test_no_ids_are_no_entries(sandbox, given):
+@pytest.mark.parametrize("name", ["entry_ids", "tags", "category_ids", "owners", "media_types", "statuses"])
+@pytest.mark.parametrize("given", [[], "[]", [""]])
+def test_an_empty_list_is_no_entry(sandbox, name, given):
     """A task before that found nothing must not give the whole library."""
     sandbox.control.reset_counts()
-    assert run(as_="batches", entry_ids=given) == []
+    assert run(as_="batches", **{name: given}) == []
     assert sandbox.control.counts()["requests"] == 0
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_is_wrong_beside_an_empty_list_is_told():
+    """A window that is empty every night must not look like success."""
+    with pytest.raises(KalturaArgumentError, match="is empty"):
+        run(as_="batches", tags=[], created_since="2026-01-02T00:00:00Z", created_until="2026-01-01T00:00:00Z")
 
 
 def test_more_ids_than_a_filter_takes(sandbox, tmp_path):

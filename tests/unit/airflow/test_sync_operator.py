@@ -86,6 +86,15 @@ def test_conditions_choose_entries(sandbox, tmp_path):
     assert (found["entries"], found["downloaded"]) == (1, 1)
 
 
+@pytest.mark.parametrize("given", [[], "[]"])
+def test_an_empty_list_is_an_error(sandbox, tmp_path, given):
+    """Neither a sync of nothing that looks like success, nor one of the whole library."""
+    with pytest.raises(KalturaArgumentError, match="tags is an empty list"):
+        run(destination=f"{tmp_path}/", tags=given)
+    assert list(tmp_path.iterdir()) == []
+    assert sandbox.library.entries
+
+
 def test_deleted_files_go_when_that_is_wanted(sandbox, tmp_path):
     """``keep`` leaves what Kaltura has no more, ``delete`` removes it."""
     run(destination=named_in(tmp_path), flavor="each")
@@ -268,6 +277,18 @@ def test_a_root_that_moves_is_recognised(written, moves):
     assert has_moving_root(written, None) is moves
 
 
+def test_a_destination_that_moves_by_itself_is_no_other_one(sandbox, tmp_path):
+    """By date, each night's files go into a folder of their own; a DAG with other names compares all at once."""
+    written = f"{tmp_path}/{{{{ ds }}}}/{{entryId}}.{{format}}"
+    found = []
+    for day, text in (("2026-01-01", written), ("2026-01-02", written), ("2026-01-02", written.replace("ds", "x"))):
+        operator = KalturaSyncToStorageOperator(task_id="sync", destination=text, state_root=str(tmp_path))
+        operator.destination = f"{tmp_path}/{day}/{{entryId}}.{{format}}"
+        found.append(operator.execute({})["full"])
+    assert found == [True, False, True]
+    assert sandbox.log.media_requests > 0
+
+
 def test_a_moving_root_needs_a_place_for_the_state(sandbox, tmp_path):
     """Else each run would begin anew: the error says what to do, and with it the lake is one."""
     operator = KalturaSyncToStorageOperator(task_id="sync", destination=named_in(f"{tmp_path}/{{{{ ds }}}}"))
@@ -305,8 +326,10 @@ def test_two_accounts_never_share_a_name(sandbox, define_connection, tmp_path):
     sandbox.control.delete_entry(small.READY)
     run(destination=destination, tags="one", on_deleted="mark")
     before = files_in(tmp_path)
-    with pytest.raises(KalturaArgumentError, match="Same"):
-        run(destination=destination, kaltura_conn_id=other)
+    found = run(destination=destination, kaltura_conn_id=other)
+    assert (found["failed"], found["waiting"]) == (1, 1)
+    assert found["failures"][0]["entryId"] == "0_other001"
+    assert "Same" in found["failures"][0]["reason"]
     assert files_in(tmp_path) == before
 
 
