@@ -13,7 +13,7 @@ from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
 from airflow_provider_kaltura.api.flavors import DELETED_ENTRY, READY
 from airflow_provider_kaltura.ingest.batch_jobs import batch_jobs
 from airflow_provider_kaltura.ingest.changes import Verdict, judge
-from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError, LimitReachedError
 from airflow_provider_kaltura.ingest.manifest_row import MARKED
 from airflow_provider_kaltura.ingest.plan import plan_flavor
 from airflow_provider_kaltura.ingest.report import reason_of
@@ -235,13 +235,20 @@ class Work:
         return intents
 
     def _allowed(self, jobs: list[AssetJob]) -> list[AssetJob]:
-        """Leave to the next sync what does not go into ``max_bytes``: it is no failure, and its entry waits."""
-        if self.options.run.max_bytes is None:
+        """
+        Leave to the next sync what does not go into ``max_bytes``: it is no failure, and its entry waits.
+
+        What alone does not go into it would wait for ever, so that it is one.
+        """
+        most = self.options.run.max_bytes
+        if most is None:
             return jobs
-        left, allowed = self.options.run.max_bytes - self.summary.fetched_bytes, []
+        left, allowed = most - self.summary.fetched_bytes, []
         for job in jobs:
             size_bytes = job.size_bytes or 0
-            if size_bytes <= left and left > 0:
+            if size_bytes > most:
+                self._fail(job.entry_id, LimitReachedError(job.path, size_bytes, most))
+            elif size_bytes <= left and left > 0:
                 left -= size_bytes
                 allowed.append(job)
             else:

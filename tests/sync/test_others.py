@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_kaltura.ingest.batch import download_batch
 from airflow_provider_kaltura.ingest.batch_models import BatchOptions
 from airflow_provider_kaltura.ingest.destination import Destination
+from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.sources import HttpSources
 from airflow_provider_kaltura.ingest.sync import sync
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions, parse_sync_flavor
@@ -292,3 +293,19 @@ def test_a_store_that_refuses_a_deletion_fails_its_entry_and_no_other(near, monk
         assert (near.sync_to(below("a")).failed, len(near.place.media())) == (1, 3)
     assert near.sync_to(below("a")).gone == {"delete": 1}
     assert (near.sync_to(below("a")).entries, len(near.place.media())) == (0, 2)
+
+
+def test_a_file_longer_than_max_bytes_is_a_failure(near):
+    """It would be put off for ever, and no figure would say so; what only has to wait is none."""
+    near.control.replace_flavor_file(near.source_of(near.ids[0]), size_bytes=50_000)
+    most = max(near.control.file(near.source_of(one)).size_bytes for one in near.ids[1:])
+    options = replace(SOURCE, run=RunOptions(max_bytes=most))
+    summary = near.sync_to(below("a"), options)
+    assert [(one.entry_id, one.code) for one in summary.failures] == [(near.ids[0], "LimitReachedError")]
+    assert "50000 bytes" in summary.failures[0].reason
+    assert summary.put_off == summary.waiting - 1
+    for _ in range(3):
+        summary = near.sync_to(below("a"), options)
+    assert (summary.failed, summary.put_off, summary.waiting) == (1, 0, 1)
+    assert len(near.place.media()) == 3
+    assert near.sync_to(below("a")).outcomes == {"downloaded": 1}
