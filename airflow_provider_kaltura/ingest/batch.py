@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.destination import Destination
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.models import AssetJob, Outcome
+    from airflow_provider_kaltura.ingest.own_file import OwnFile
     from airflow_provider_kaltura.ingest.run import JobProgress
     from airflow_provider_kaltura.transfer.protocols import Source
 
@@ -92,7 +93,7 @@ def write_urls(
     key: str,
     to_dict: Callable[[UrlRow], Mapping[str, Any]],
     *,
-    replaces: bool = False,
+    own: OwnFile | None = None,
 ) -> BatchSummary:
     """
     Write the URLs of many entries as JSON Lines; see :func:`~airflow_provider_kaltura.ingest.batch_urls.batch_urls`.
@@ -101,10 +102,10 @@ def write_urls(
     :param lake: Where the file goes.
     :param key: Its name there.
     :param to_dict: Makes the line of a row that has an asset and no error.
-    :param replaces: Whether something may stand there already, such as what an earlier try has written.
+    :param own: Tells whether what stands there may be replaced; None where its name says whose it is.
     :returns: What became of it; nothing counts as downloaded, and ``report`` is *key*.
     :raises KalturaError: Kaltura could not be asked.
-    :raises TargetExistsError: Something stands there.
+    :raises TargetExistsError: What stands there is not ours.
     :raises SinkError: The place refused.
     """
     begun = time.monotonic()
@@ -118,6 +119,11 @@ def write_urls(
             else:
                 summary.total += 1
                 spool.write(json_line(to_dict(row)))
+        replaces = True
+        if own is not None:
+            # Once more: it took a while to get here.
+            replaces = own.require()
+            own.note(spool)
         upload_spool(spool, lake, key, replaces=replaces)
     summary.seconds = time.monotonic() - begun
     return summary

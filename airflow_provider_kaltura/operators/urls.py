@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions, BatchSummary, OnError
     from airflow_provider_kaltura.ingest.batch_urls import UrlRow
-    from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.xcom import DownloadUrl
     from airflow_provider_kaltura.xcom_batches import BatchResult
 
@@ -187,20 +186,22 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         who = {"run_id": "manual", "task_id": "task", "map_index": -1, "try_number": 1, **task_identity(context)}
         own = f"urls-{slug(who['run_id'], 80)}-{slug(who['task_id'], 80)}-{who['map_index']}.jsonl"
         is_bare = not folder or folder.endswith((":", ":/"))
-        # What stands there is ours where the name says whose it is, or after a try that may have written it.
-        replaces = not name or who["try_number"] > 1
-        return _Place(f"{folder}/" if is_bare else folder, name or own, replaces)
+        return _Place(f"{folder}/" if is_bare else folder, name or own, who if name else None)
 
     def _write(self, entry_ids: list[str], options: BatchOptions, place: _Place, conn_id: str | None) -> BatchSummary:
         from airflow_provider_kaltura.ingest.batch import write_urls  # noqa: PLC0415, see _one
         from airflow_provider_kaltura.ingest.batch_urls import batch_urls  # noqa: PLC0415, see _one
+        from airflow_provider_kaltura.ingest.models import RunOptions  # noqa: PLC0415, see _one
+        from airflow_provider_kaltura.ingest.own_file import OwnFile  # noqa: PLC0415, see _one
         from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see _one
 
         with airflow_errors(self.kaltura_conn_id) as lakes:
             lake = open_lake(place.folder, conn_id=conn_id)
             lakes.are_at(lake.root, conn_id)
-            if not place.replaces:
-                _require_nothing(lake, place.name)
+            own = None if place.task is None else OwnFile(lake, place.name, RunOptions(**place.task))
+            if own is not None:
+                # Before Kaltura is asked.
+                own.require()
             self.log.info("%d entries; their URLs go to %s", len(entry_ids), place.path)
             rows = batch_urls(
                 self.hook.api,
@@ -209,7 +210,7 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
                 with_urls=self.url_in_xcom != "none",
                 allow_session=self.url_in_xcom == "signed",
             )
-            summary = write_urls(self._told(rows), lake, place.name, self._line, replaces=place.replaces)
+            summary = write_urls(self._told(rows), lake, place.name, self._line, own=own)
         summary.report = place.path
         return summary
 
@@ -231,23 +232,13 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the URLs of many entries are written, and whether something may stand there."""
+    """Where the URLs of many entries are written, and by which task, where the name does not say that."""
 
     folder: str
     name: str
-    replaces: bool
+    task: dict[str, Any] | None
 
     @property
     def path(self) -> str:
         """Both, for people."""
         return f"{self.folder}{'' if self.folder.endswith('/') else '/'}{self.name}"
-
-
-def _require_nothing(lake: Lake, name: str) -> None:
-    from airflow_provider_kaltura.transfer.errors import TargetExistsError  # noqa: PLC0415, see _one
-
-    if lake.store.stat(name) is not None:
-        raise TargetExistsError(
-            "something stands at report_path already; put the run and the map index into its name, or end it with '/'",
-            name,
-        )

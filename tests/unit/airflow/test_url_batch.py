@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_kaltura.compat import AirflowFailException
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, KalturaNotReadyError, KalturaPermanentError
+from airflow_provider_kaltura.ingest import batch
 from airflow_provider_kaltura.operators import (
     KalturaDownloadToStorageOperator,
     KalturaGetDownloadUrlOperator,
@@ -130,6 +131,37 @@ def test_a_retry_replaces_what_its_first_try_has_written(tmp_path):
     with pytest.raises(KalturaNotReadyError):
         get_urls(tmp_path, instance(), entry_ids=[small.READY, small.NEVER])
     result = get_urls(tmp_path, instance(try_number=2), entry_ids=[small.UNICODE])
+    assert [line["entryId"] for line in lines_of(result)] == [small.UNICODE]
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_a_strangers_file_is_not_overwritten(sandbox, tmp_path, try_number):
+    """Not by a later try either, whether or not the task wrote there before: only bytes that it wrote are its own."""
+    path = tmp_path / "urls.jsonl"
+    for before in ({}, {"entry_ids": GOOD}):
+        if before:
+            path.unlink()
+            get_urls(tmp_path, instance(), **before)
+            path.write_bytes(path.read_bytes()[::-1])
+        else:
+            path.write_text("precious\n")
+        kept, asked = path.read_bytes(), len(sandbox.log.records())
+        with pytest.raises(KalturaPermanentError, match="not known to be of an earlier try"):
+            get_urls(tmp_path, instance(try_number=try_number), entry_ids=GOOD)
+        assert path.read_bytes() == kept
+        assert len(sandbox.log.records()) == asked
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_a_try_wrote_that_was_killed_is_known_to_the_next(tmp_path, monkeypatch):
+    """Its record comes before the file, and an older one still counts."""
+    get_urls(tmp_path, instance(), entry_ids=GOOD)
+    killed = lambda *_arguments, **_words: (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "upload_spool", killed)
+        with pytest.raises(KeyboardInterrupt):
+            get_urls(tmp_path, instance(try_number=2), entry_ids=[small.READY])
+    result = get_urls(tmp_path, instance(try_number=3), entry_ids=[small.UNICODE])
     assert [line["entryId"] for line in lines_of(result)] == [small.UNICODE]
 
 
