@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: What Hive, Spark and DuckDB read as NULL.
 NO_MONTH: Final = "__HIVE_DEFAULT_PARTITION__"
 _TYPE: Final = "application/vnd.apache.parquet"
-# Of rows as JSON, about 5,000 of them: what is in memory for each table, twice.
-_ROW_GROUP_BYTES: Final = 2 * 1024 * 1024
+# Of rows as JSON, about 1,300 of them: what is in memory for each table, several times over while it is written.
+_ROW_GROUP_BYTES: Final = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ def export(server, root):
 
 @pytest.mark.parametrize("entries", SIZES)
 def test_memory_requests_and_counts(tmp_path, entries):
-    """At most 150 MiB above a worker's process that has loaded the operator; all rows are there."""
+    """At most 150 MB above a worker's process that has loaded the operator; all rows are there."""
     with sandbox(entries) as server:
         told = export(server, tmp_path)
         requests = server.call("counts")["apiRequests"]
@@ -62,7 +62,7 @@ def test_memory_requests_and_counts(tmp_path, entries):
         f"{result['bytes'] / 1e6:.1f} MB in {result['files']} files, {result['seconds']:.0f} s"
     )
     assert result["rows"] == counts
-    assert above <= 150 * 1024**2
+    assert above <= 150_000_000
     assert requests <= 6.3 * entries / 1_000 + 10
     with connect(tmp_path) as database:
         found = {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # noqa: S608
