@@ -207,7 +207,8 @@ def to_airflow(error: LowerError, conn_id: str | None = None, lakes: Lakes | Non
     name = type(error).__name__
     text = redact((lakes or Lakes()).text_of(error))
     if conn_id is not None and issubclass(mapped, KalturaConnectionError) and conn_id not in text:
-        text += f" This is about the connection {conn_id!r}: `airflow connections test {conn_id}` says more."
+        command = f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {conn_id}"
+        text += f" This is about the connection {conn_id!r}: `{command}` says more."
     return mapped(f"{text} [{name}]", name, getattr(error, "code", None))
 
 

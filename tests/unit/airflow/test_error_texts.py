@@ -59,7 +59,8 @@ def test_an_error_of_the_connection_names_it_and_what_to_do():
     """Whoever reads the task's log learns which connection to look at; other errors stay as they are."""
     text = str(to_airflow(api.AuthError("the secret was refused", "START_SESSION_ERROR"), "kaltura_prod"))
     assert "'kaltura_prod'" in text
-    assert "airflow connections test kaltura_prod" in text
+    # Without the setting that command only says that it is switched off.
+    assert "`AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test kaltura_prod`" in text
     assert "kaltura_prod" not in str(
         to_airflow(api.NotFoundError("no such entry", "ENTRY_ID_NOT_FOUND"), "kaltura_prod")
     )
