@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_kaltura.api.config import AuthConfig, ClientConfig
-from airflow_provider_kaltura.exceptions import KalturaConnectionError
+from airflow_provider_kaltura.exceptions import KalturaArgumentError, KalturaConnectionError
 from airflow_provider_kaltura.get_provider_info import get_provider_info
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class ConnectionLike(Protocol):
     """What is read of an Airflow connection, of whichever version."""
 
     conn_id: str
+    conn_type: str | None
     host: str | None
     schema: str | None
     login: str | None
@@ -142,8 +143,10 @@ def client_config(connection: ConnectionLike) -> ClientConfig:
 
     :param connection: Host, login, password and extra are read; see the connection's reference page.
     :returns: The settings of the API.
-    :raises KalturaConnectionError: A field is missing or malformed; names the connection and the field.
+    :raises KalturaConnectionError: It is of another type, or a field is missing or malformed; names the connection
+        and the field.
     """
+    _require_type(connection)
     extras = _extras(connection)
     secret = (connection.password or "").strip()
     if not secret:
@@ -160,6 +163,44 @@ def client_config(connection: ConnectionLike) -> ClientConfig:
         auth=AuthConfig(**auth),
         **extras,
     )
+
+
+def require_conn_id(conn_id: Any) -> str:
+    """
+    Refuse what names no connection: what a template makes of a value that is not there.
+
+    :param conn_id: What was given.
+    :returns: The same.
+    :raises KalturaArgumentError: It is none.
+    """
+    if not isinstance(conn_id, str) or conn_id.strip() in {"", "None"}:
+        raise KalturaArgumentError(
+            f"kaltura_conn_id is empty ({conn_id!r:.60}): name the Airflow connection to Kaltura, such as "
+            "'kaltura_default', which is taken where the argument is left out."
+        )
+    return conn_id
+
+
+def is_missing(conn_id: str) -> KalturaArgumentError:
+    """
+    Say that there is no such connection.
+
+    :param conn_id: Its id.
+    :returns: The error.
+    """
+    return KalturaArgumentError(
+        f"There is no connection {conn_id!r}, which kaltura_conn_id names: define it with the type kaltura, or name "
+        "another one. If a secrets backend has it, that did not answer: the task's log may say why."
+    )
+
+
+def _require_type(connection: ConnectionLike) -> None:
+    kind = (connection.conn_type or "").strip().lower()
+    if kind not in {"", "kaltura"}:
+        raise KalturaConnectionError(
+            f"Connection {connection.conn_id!r} is of the type {kind!r:.40}, and not of the type 'kaltura': name "
+            "another one as kaltura_conn_id, or change its type."
+        )
 
 
 def _fail(connection: ConnectionLike, field: str, what: str) -> NoReturn:

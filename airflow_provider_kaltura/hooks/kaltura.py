@@ -18,7 +18,7 @@ from airflow_provider_kaltura.compat import (
 )
 from airflow_provider_kaltura.exceptions import KalturaProviderError, airflow_errors, to_airflow
 from airflow_provider_kaltura.get_provider_info import get_provider_info
-from airflow_provider_kaltura.hooks.connection import client_config
+from airflow_provider_kaltura.hooks.connection import client_config, is_missing, require_conn_id
 from airflow_provider_kaltura.hooks.listing import EntryWords, queries_of
 
 if TYPE_CHECKING:
@@ -74,10 +74,13 @@ class KalturaHook(BaseHook):
         The connection as the API's settings.
 
         :returns: The settings.
-        :raises KalturaConnectionError: A field is missing or malformed.
-        :raises AirflowNotFoundException: There is no such connection.
+        :raises KalturaConnectionError: It is of another type, or a field is missing or malformed.
+        :raises KalturaArgumentError: There is no such connection.
         """
-        connection = self.get_connection(self.kaltura_conn_id)
+        try:
+            connection = self.get_connection(require_conn_id(self.kaltura_conn_id))
+        except AirflowNotFoundException:
+            raise is_missing(self.kaltura_conn_id) from None
         # Reading it masks what it holds; what we parse is the text itself.
         _ = connection.extra_dejson
         with airflow_errors():
@@ -93,10 +96,12 @@ class KalturaHook(BaseHook):
         Make ``api`` on an event loop, without blocking it.
 
         :returns: The API; its methods block, call them by ``asyncio.to_thread``.
-        :raises KalturaConnectionError: A field is missing or malformed.
+        :raises KalturaConnectionError: It is of another type, or a field is missing or malformed.
+        :raises KalturaArgumentError: The connection has no name.
+        :raises AirflowNotFoundException: There is no such connection here; the workers may have it.
         """
         if "config" not in self.__dict__:
-            connection = await get_async_connection(self.kaltura_conn_id, hook=self)
+            connection = await get_async_connection(require_conn_id(self.kaltura_conn_id), hook=self)
             await get_async_extra_dejson(connection)
             with airflow_errors():
                 self.__dict__["config"] = client_config(connection)
@@ -141,8 +146,6 @@ class KalturaHook(BaseHook):
             return False, str(to_airflow(error))
         except KalturaProviderError as error:
             return False, str(error)
-        except AirflowNotFoundException:
-            return False, f"There is no connection {self.kaltura_conn_id!r}."
         return result.ok, result.message
 
     def _translated(self, entries: Iterable[Entry]) -> Iterator[Entry]:
