@@ -34,10 +34,14 @@ class Cursor:
 
     :param until: Everything that was changed up to this second has been looked at; seconds since 1970.
     :param runs_since_full: Runs since all was compared.
+    :param told: What the sync was told to take; see :mod:`~airflow_provider_kaltura.ingest.sync_told`.
+    :param created_since: How old its entries might be; seconds since 1970, 0 for any age.
     """
 
     until: int
     runs_since_full: int = 0
+    told: str = ""
+    created_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,13 @@ def read_cursor(store: Store, key: str) -> FoundCursor:
     try:
         # What is written between the two requests makes our own write fail later, and no harm.
         found = json.loads(store.read(key))
-        cursor = Cursor(until=_count(found, "until"), runs_since_full=_count(found, "runsSinceFull"))
+        cursor = Cursor(
+            until=_count(found, "until"),
+            runs_since_full=_count(found, "runsSinceFull"),
+            # An older one has none of both, and fits nothing that a sync may be told.
+            told=str(found.get("told", "")),
+            created_since=_count({"createdSince": 0, **found}, "createdSince"),
+        )
     except ObjectMissingError:
         return FoundCursor()
     except (ValueError, RecursionError):
@@ -110,7 +120,13 @@ def write_cursor(store: Store, key: str, before: FoundCursor, cursor: Cursor) ->
     :returns: False when another run was faster.
     :raises SinkError: The store refused.
     """
-    text = {"format": FORMAT, "until": cursor.until, "runsSinceFull": cursor.runs_since_full}
+    text = {
+        "format": FORMAT,
+        "until": cursor.until,
+        "runsSinceFull": cursor.runs_since_full,
+        "told": cursor.told,
+        "createdSince": cursor.created_since,
+    }
     data = json.dumps(text, separators=(",", ":")).encode()
     try:
         if before.version_tag is None:

@@ -37,8 +37,8 @@ from airflow_provider_kaltura.ingest.slices import write_listing
 from airflow_provider_kaltura.ingest.sync_index import LakeIndex
 from airflow_provider_kaltura.ingest.sync_intents import take_intents
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions, SyncSummary
-from airflow_provider_kaltura.ingest.sync_told import created_since, told_of
 from airflow_provider_kaltura.ingest.sync_rows import SyncWriter
+from airflow_provider_kaltura.ingest.sync_told import created_since, told_of
 from airflow_provider_kaltura.ingest.sync_work import Work
 
 if TYPE_CHECKING:

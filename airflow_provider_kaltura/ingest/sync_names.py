@@ -83,14 +83,17 @@ class Names:
         return self.index.stands(key)
 
 
-def layout_of(destination: Destination) -> str:
+def layout_of(destination: Destination, written: str | None = None) -> str:
     """
     Tell destinations apart by the names that they give below their root.
 
     :param destination: The destination.
+    :param written: The template that it comes from, where it moves by itself from run to run: what stands where another
+        run has put it, is not fetched again into another day's folder.
     :returns: A few letters.
     """
-    return hashlib.sha256(repr(destination.components).encode()).hexdigest()[:12]
+    names = repr(destination.components) if written is None else written
+    return hashlib.sha256(names.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 def require_unclaimed(job: AssetJob, index: LakeIndex) -> None:

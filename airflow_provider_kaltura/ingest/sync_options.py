@@ -57,6 +57,8 @@ class SyncOptions:
         a library, such as a month of a backfill, beside others.
     :param plan_only: Only say what would be done.
     :param adopt: Take a file that nobody recorded for the right one by its length alone.
+    :param layout: What tells the destination from another one, where it moves by itself from run to run, such as by
+        date: the template that it comes from. None for one that stays.
     :param stale_after_seconds: A flavor that was listed longer ago is asked for once more before it gets its name.
     :param run: How files are fetched; what stands is never overwritten for another reason than a change. Its
         ``max_bytes`` is for the whole sync, and what does not go into it is left to the next one.
@@ -75,6 +77,7 @@ class SyncOptions:
     listed_only: bool = False
     plan_only: bool = False
     adopt: bool = False
+    layout: str | None = None
     stale_after_seconds: float = 60.0
     run: RunOptions = field(default_factory=RunOptions)
 

@@ -81,7 +81,7 @@ class Work:
 
     def __post_init__(self) -> None:
         self._is_first = self.index.is_first()
-        self._names = Names(self.index, self.destination, layout_of(self.destination))
+        self._names = Names(self.index, self.destination, layout_of(self.destination, self.options.layout))
         self.writer.layout = self._names.layout
 
     def carry_out(self, entry_ids: Iterable[str]) -> None:

@@ -24,6 +24,7 @@ from airflow_provider_kaltura.operators._sync_words import (
     EntriesOperator,
     SyncWindow,
     has_moving_root,
+    layout_of,
     mapped_over,
     read_overlap,
     read_query,
@@ -79,7 +80,8 @@ class KalturaSyncToStorageOperator(EntriesOperator):
     :param max_failures: (templated) With ``"continue"``: more failures than these fail the task; None for any number.
     :param overlap: (templated) How far a run looks back before the end of the last one: longer than the search index
         lags behind and than clocks differ. A timedelta, seconds, or a text such as ``"10 minutes"``.
-    :param full_every: (templated) After so many runs, of whatever window, all is compared.
+    :param full_every: (templated) After so many runs, of whatever window, all is compared; and so it is when *flavor*,
+        *destination*, *on_deleted* or the conditions are not those of the last run.
     :param full: (templated) Compare all in this run.
     :param plan_only: (templated) Write down what would be fetched, and do nothing.
     :param adopt: (templated) Take a file that nobody recorded for the right one by its length alone.
@@ -253,6 +255,7 @@ class KalturaSyncToStorageOperator(EntriesOperator):
             listed_only=self.window == "all",
             plan_only=as_switch("plan_only", self.plan_only),
             adopt=as_switch("adopt", self.adopt),
+            layout=layout_of(self._written_destination),
             run=self._run_options(context),
         )
 

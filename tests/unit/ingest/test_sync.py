@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -238,13 +239,20 @@ def test_one_flavor_of_each_entry_by_preferences(model, place):
 
 
 @pytest.mark.parametrize(
-    "data", [b"not json", b"[]", b'{"format":1,"until":99999999999,"runsSinceFull":0}'], ids=["bad", "list", "ahead"]
+    "spoil",
+    [
+        lambda _: b"not json",
+        lambda _: b"[]",
+        lambda data: json.dumps({**json.loads(data), "until": 99_999_999_999}).encode(),
+        lambda data: json.dumps({**json.loads(data), "createdSince": "x"}).encode(),
+    ],
+    ids=["bad", "list", "ahead", "no number"],
 )
-def test_a_cursor_that_can_not_be_believed_makes_a_full_run(model, place, data):
+def test_a_cursor_that_can_not_be_believed_makes_a_full_run(model, place, spoil):
     """Damaged, or written by a worker whose clock was ahead: everything is compared, and the cursor is right again."""
     place.sync(model, EACH)
-    stat, _ = cursor(place)
-    place.store.write(stat.key, data)
+    stat, data = cursor(place)
+    place.store.write(stat.key, spoil(data))
     model.advance(10)
     assert (place.sync(model, EACH).full, place.sync(model, EACH).full) == (True, False)
 
