@@ -277,7 +277,7 @@ def _look(work: Work, scope: _Scope) -> None:
     else:
         work.carry_out_listed(work.api.list_snapshots(_query(work.options.query, scope), _is_news(work.index)))
     if not is_part:
-        work.carry_out(entry_id for entry_id in work.index.entry_ids() if work.index.look(entry_id))
+        work.carry_out(entry_id for entry_id in work.known() if work.index.look(entry_id))
 
 
 def _left_behind(work: Work) -> Iterator[str]:

@@ -226,7 +226,17 @@ class LakeIndex:
         :param waiting: Only those that wait for something.
         :yields: Ids, in order.
         """
-        wanted = "state = 'waiting'" if waiting else "state <> 'gone'"
+        yield from self._ids_where("state = 'waiting'" if waiting else "state <> 'gone'")
+
+    def gone_ids(self) -> Iterator[str]:
+        """
+        Walk over the entries that are gone, of which this sync has put files there; they may have been removed.
+
+        :yields: Ids, in order.
+        """
+        yield from self._ids_where("state = 'gone' AND entry_id IN (SELECT entry_id FROM rows)")
+
+    def _ids_where(self, wanted: str) -> Iterator[str]:
         query = (
             f"SELECT entry_id FROM states WHERE entry_id > ? AND {wanted} "  # noqa: S608 - fixed texts
             f"AND entry_id NOT IN (SELECT entry_id FROM looked) ORDER BY entry_id LIMIT {_KNOWN_AT_ONCE}"

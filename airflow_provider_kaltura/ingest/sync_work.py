@@ -114,6 +114,19 @@ class Work:
                 self._take_group({one.entry.id: one for one in group}, asked_at)
             listed_at = asked_at
 
+    def known(self) -> Iterator[str]:
+        """
+        Walk over all known entries; over those that are gone where files of theirs are to go that were kept before.
+
+        :yields: Ids of entries that were not looked at.
+        """
+        yield from self.index.entry_ids()
+        if self.options.on_deleted != "keep":
+            yield from (one for one in self.index.gone_ids() if any(map(self._is_left, self.index.own_files_of(one))))
+
+    def _is_left(self, row: ManifestRow) -> bool:
+        return self.options.on_deleted == "delete" or row.outcome != MARKED
+
     def _look_at(self, group: list[str]) -> None:
         listed_at = self.monotonic()
         web = group if self.options.wants_web else ()
@@ -295,7 +308,8 @@ class Work:
             if entry_id in gone:
                 self._dispose(self.index.own_files_of(entry_id))
                 if entry_id not in self._waiting:
-                    self._note(entry_id, "gone")
+                    is_done = self.options.on_deleted != "delete" or not self.index.own_files_of(entry_id)
+                    self._note(entry_id, "gone" if is_done else "seen")
             elif self.index.state(entry_id) != "gone":
                 self._waiting.add(entry_id)
                 _count(self.summary.nothing, "not found, and not listed as deleted")

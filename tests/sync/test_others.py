@@ -17,6 +17,7 @@ from airflow_provider_kaltura.ingest.sync_options import SyncOptions, parse_sync
 from airflow_provider_kaltura.sandbox import rules
 from airflow_provider_kaltura.sandbox.server import serve
 from airflow_provider_kaltura.transfer.errors import SinkError
+from tests.sync.places import Place
 from tests.sync.test_sandbox import Follower
 
 SOURCE = SyncOptions(flavor=parse_sync_flavor("source"), on_deleted="delete", full_every=1_000)
@@ -309,3 +310,51 @@ def test_a_file_longer_than_max_bytes_is_a_failure(near):
     assert (summary.failed, summary.put_off, summary.waiting) == (1, 0, 1)
     assert len(near.place.media()) == 3
     assert near.sync_to(below("a")).outcomes == {"downloaded": 1}
+
+
+def test_the_files_of_gone_entries_go_once_they_are_to_be_deleted(near):
+    """A sync that kept or marked them, and deletes now, comes back to them when it compares all."""
+    near.sync_to(below("a"), replace(SOURCE, on_deleted="keep"))
+    near.control.delete_entry(near.ids[0])
+    assert near.sync_to(below("a"), replace(SOURCE, on_deleted="keep")).gone == {"keep": 1}
+    full = replace(SOURCE, full=True)
+    assert near.sync_to(below("a"), replace(full, on_deleted="keep")).gone == {}
+    assert near.sync_to(below("a"), replace(full, on_deleted="mark")).gone == {"mark": 1}
+    assert near.sync_to(below("a"), replace(full, on_deleted="mark")).entries == 3
+    assert near.sync_to(below("a"), full).gone == {"delete": 1}
+    assert len(near.place.media()) == 3
+    assert near.sync_to(below("a"), full).entries == 3
+
+
+def moved(near):
+    """Give the lake's files new version tags, as copying it to another bucket does; only their bytes tell them."""
+    place = Place(with_metadata=False)
+    for key, (data, _) in near.place.store._objects.items():
+        place.store.write(key, b"of before")
+        place.store.write(key, data)
+    near.place = place
+
+
+def test_a_file_that_only_has_another_tag_is_known_by_its_bytes(near):
+    """A lake that was copied, or a file that was touched, is the sync's all the same."""
+    near.sync_to(below("a"))
+    moved(near)
+    near.control.delete_entry(near.ids[0])
+    assert near.sync_to(below("a")).gone == {"delete": 1}
+    assert len(near.place.media()) == 3
+
+
+def test_what_somebody_else_wrote_is_kept_and_looked_at_again(near):
+    """The entry is not done with while a file stands where its own stood; once that is gone, it is."""
+    near.sync_to(below("a"))
+    moved(near)
+    (path,) = (one for one in near.place.media() if near.ids[0] in one)
+    near.place.store.write(path, b"x" * near.place.store.stat(path).size_bytes)
+    near.control.delete_entry(near.ids[0])
+    assert near.sync_to(below("a")).gone == {"foreign": 1}
+    full = replace(SOURCE, full=True)
+    assert near.sync_to(below("a"), full).gone == {"foreign": 1}
+    assert path in near.place.media()
+    near.place.store.delete(path)
+    assert near.sync_to(below("a"), full).gone == {"delete": 1}
+    assert near.sync_to(below("a"), full).entries == 3
