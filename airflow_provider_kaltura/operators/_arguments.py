@@ -68,6 +68,10 @@ def check_text(name: str, value: Any) -> str:
     return value
 
 
+def _is_left_out(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in {"", "None"})
+
+
 def as_number(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int | None:
     """
     Read an argument that is a whole number, or not given.
@@ -80,7 +84,7 @@ def as_number(name: str, value: Any, *, least: int = 1, most: int | None = None)
     :returns: The number, or None.
     :raises KalturaArgumentError: It is something else.
     """
-    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
+    if _is_left_out(value):
         return None
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
@@ -91,15 +95,19 @@ def as_number(name: str, value: Any, *, least: int = 1, most: int | None = None)
     return number
 
 
-def as_switch(name: str, value: Any) -> bool:
+def as_switch(name: str, value: Any, *, default: bool = False) -> bool:
     """
     Read an argument that is on or off.
 
     :param name: The argument.
-    :param value: True or False, or one of these words as a text (what a template gives).
+    :param value: True or False, or one of these words as a text (what a template gives); None, an empty text and
+        ``"None"`` are not given.
+    :param default: What it is when it is not given.
     :returns: Which it is.
     :raises KalturaArgumentError: It is something else.
     """
+    if _is_left_out(value):
+        return default
     found = _SWITCHES.get(str(value).strip().lower()) if isinstance(value, bool | str) else None
     if found is None:
         raise KalturaArgumentError(f"{name} must be True or False, not {str(value)[:40]!r}.")

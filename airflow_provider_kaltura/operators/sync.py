@@ -263,7 +263,7 @@ class KalturaSyncToStorageOperator(EntriesOperator):
         check_choice("checksum", self.checksum, get_args(ChecksumName))
         connections = as_number("max_connections", self.max_connections, most=MAX_CONNECTIONS)
         limits: dict[str, Any] = {} if connections is None else {"max_connections": connections}
-        if not as_switch("resume", self.resume):
+        if not as_switch("resume", self.resume, default=True):
             # No file is longer than this.
             limits["resume_above_bytes"] = sys.maxsize
         return RunOptions(

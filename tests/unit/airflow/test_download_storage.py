@@ -171,6 +171,20 @@ def test_switches(value, on):
     assert as_switch("report_only", value) is on
 
 
+@pytest.mark.parametrize("value", [None, "", "  ", "None"])
+@pytest.mark.parametrize("default", [True, False])
+def test_a_switch_that_is_not_given_is_the_default(value, default):
+    """An empty field of a form, whatever template it goes through."""
+    assert as_switch("resume", value, default=default) is default
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", "on", [], "none"])
+def test_other_words_are_no_switches(value):
+    """A word that could mean either is refused."""
+    with pytest.raises(KalturaArgumentError, match="resume"):
+        as_switch("resume", value, default=True)
+
+
 def test_numbers_may_be_large():
     """A hundred terabytes as digits."""
     assert as_number("max_bytes", "100000000000000") == 100_000_000_000_000
