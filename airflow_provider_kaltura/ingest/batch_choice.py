@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EACH: Final = "each"
 BatchFlavor: TypeAlias = "Preferences | Literal['each']"
 
+#: Why a flavor that is still being made is skipped where all are wanted.
+NOT_READY: Final = "flavor_not_ready"
+
 #: Entries with all their flavors that are in memory at a time, about 10 MB with eight flavors each.
 ENTRIES_AT_ONCE: Final = 1_000
 
@@ -33,6 +36,7 @@ class Chosen:
     :param entry_id: The entry.
     :param entry: What Kaltura says about it; None when it could not be had.
     :param assets: What is taken; nothing when one of the following says why.
+    :param unfinished: Those of all flavors that are still being made.
     :param skipped: Why there is nothing to take and nothing is wrong, such as ``no_media:image``.
     :param error: Why it failed.
     """
@@ -40,6 +44,7 @@ class Chosen:
     entry_id: str
     entry: Entry | None = None
     assets: tuple[FlavorAsset, ...] = ()
+    unfinished: tuple[FlavorAsset, ...] = ()
     skipped: str | None = None
     error: KalturaError | None = None
 
@@ -87,7 +92,8 @@ def _choose(snapshot: EntrySnapshot, flavor: BatchFlavor) -> Chosen:
     if isinstance(found, Never):
         error = NoFlavorsError(entry.id, found.reason, found.available)
         return Chosen(entry_id=entry.id, entry=entry, error=error)
-    return Chosen(entry_id=entry.id, entry=entry, assets=found)
+    unfinished = _unfinished(snapshot) if flavor == "each" else ()
+    return Chosen(entry_id=entry.id, entry=entry, assets=found, unfinished=unfinished)
 
 
 def _each(snapshot: EntrySnapshot) -> tuple[FlavorAsset, ...] | Wait | Never:
@@ -95,13 +101,20 @@ def _each(snapshot: EntrySnapshot) -> tuple[FlavorAsset, ...] | Wait | Never:
     entry = snapshot.entry
     if refusal := _temporary(entry):
         return refusal
-    known = sorted((one for one in snapshot.assets if one.status != FlavorStatus.TEMP), key=lambda one: one.id)
-    ready = tuple(asset for asset in known if asset.status in READY)
+    ready = tuple(asset for asset in _known(snapshot) if asset.status in READY)
     if ready:
         return ready
-    if unfinished := [asset for asset in known if asset.status not in DEAD]:
+    if unfinished := _unfinished(snapshot):
         return Wait(f"flavor {unfinished[0].id} is not finished, and no other is ready")
     return Never("no flavor is ready")
+
+
+def _known(snapshot: EntrySnapshot) -> list[FlavorAsset]:
+    return sorted((one for one in snapshot.assets if one.status != FlavorStatus.TEMP), key=lambda one: one.id)
+
+
+def _unfinished(snapshot: EntrySnapshot) -> tuple[FlavorAsset, ...]:
+    return tuple(asset for asset in _known(snapshot) if asset.status not in READY | DEAD)
 
 
 def _temporary(entry: Entry) -> Never | None:

@@ -13,7 +13,7 @@ from airflow_provider_kaltura.api.errors import KalturaError, NotFoundError
 from airflow_provider_kaltura.api.flavors import no_media
 from airflow_provider_kaltura.api.models import FlavorAsset
 from airflow_provider_kaltura.ingest.asset_kinds import ASSET_TYPES, FLAVORS, SIDE_KINDS
-from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, Chosen, choices
+from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, NOT_READY, Chosen, choices
 from airflow_provider_kaltura.ingest.destination import flavor_values
 from airflow_provider_kaltura.ingest.entry_json import EntryJson, entry_json
 
@@ -183,7 +183,7 @@ def _plan(
     options: BatchOptions,
 ) -> Planned:
     items = [Item(_FLAVOR, asset) for asset in chosen.assets]
-    skipped: list[tuple[str, dict[str, Any]]] = []
+    skipped = [(NOT_READY, Item(_FLAVOR, asset).columns()) for asset in chosen.unfinished]
     if chosen.skipped is not None:
         skipped.append((chosen.skipped, {}))
     for kind in options.assets:

@@ -85,7 +85,8 @@ class BatchSummary:
     :param seconds: How long it took.
     :param report: Path of the report's JSON Lines, the CSV beside it; None when the place took none.
     :param failures: The first 20.
-    :param skipped_reasons: How many rows were skipped by reason: ``already_there``, ``adopted``, ``no_media:<type>``.
+    :param skipped_reasons: How many rows were skipped by reason: ``already_there``, ``adopted``, ``no_media:<type>``,
+        ``flavor_not_ready``.
     :param first_error: The first failure, for an error's cause.
     :param ended_early: Failures ended the batch before all was done.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.api.errors import KalturaError
 from airflow_provider_kaltura.api.url_batches import media_urls
-from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, choices
+from airflow_provider_kaltura.ingest.batch_choice import ENTRIES_AT_ONCE, NOT_READY, choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +57,8 @@ def batch_urls(
     :param with_urls: Whether URLs are asked for at all.
     :param allow_session: Whether URLs with a KS in them are given; if not, ``url.url`` is empty where only such a one
         works.
-    :yields: One row per asset, in order of the entries; one for each entry of which nothing is taken.
+    :yields: One row per asset, in order of the entries; one for each flavor that is still being made where all are
+        wanted, and for each entry of which nothing is taken.
     :raises KalturaError: Kaltura could not be asked.
     """
     chosen = choices(api, entry_ids, flavor)
@@ -71,6 +72,8 @@ def batch_urls(
 def _rows(chosen: Chosen, urls: dict[str, MediaUrl | KalturaError]) -> Iterator[UrlRow]:
     if not chosen.assets:
         yield UrlRow(entry_id=chosen.entry_id, entry=chosen.entry, skipped=chosen.skipped, error=chosen.error)
+    for _ in chosen.unfinished:
+        yield UrlRow(entry_id=chosen.entry_id, entry=chosen.entry, skipped=NOT_READY)
     for asset in chosen.assets:
         found = urls.get(asset.id)
         yield UrlRow(

@@ -14,7 +14,7 @@ from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.errors import KeyCollisionError
 from airflow_provider_kaltura.ingest.manifest import rows
 from airflow_provider_kaltura.ingest.models import RunOptions
-from airflow_provider_kaltura.sandbox import small
+from airflow_provider_kaltura.sandbox import lifecycle, small
 from airflow_provider_kaltura.stores import open_lake
 from tests.unit.ingest.fakes import memory_lake
 from tests.unit.ingest.landing import SOURCE, content, files, media_requests, replace_file
@@ -89,6 +89,23 @@ def test_each_takes_every_ready_flavor(load, tmp_path):
     summary = load([small.READY, small.FAILED], "each")
     assert summary.downloaded == 4
     assert len(files(tmp_path)) == 4
+
+
+def test_a_flavor_that_is_still_being_made_is_told(load, api, sandbox):
+    """Where each is wanted, one is not missing without a word; one that failed for good is no news."""
+    late, failed = (small.flavor_id_of(small.READY, number) for number in (2, 4))
+    for flavor_id, status in ((late, lifecycle.CONVERTING), (failed, lifecycle.ERROR)):
+        lifecycle.set_flavor_status(sandbox.library, flavor_id, status)
+    try:
+        summary = load([small.READY], "each")
+        found = list(batch_urls(api, [small.READY], parse_batch_flavor("each")))
+    finally:
+        for flavor_id in (late, failed):
+            lifecycle.set_flavor_status(sandbox.library, flavor_id, lifecycle.READY)
+    assert (summary.downloaded, summary.skipped_reasons, summary.total) == (1, {"flavor_not_ready": 1}, 2)
+    (row,) = [row for row in report_of(summary) if row["outcome"] == "skipped"]
+    assert (row["assetId"], row["assetType"], row["reason"]) == (late, "flavor", "flavor_not_ready")
+    assert sorted(str(one.skipped) for one in found) == ["None", "flavor_not_ready"]
 
 
 def test_entries_without_media_are_skipped_by_type(load):
