@@ -33,7 +33,8 @@ class Verdict:
     :param waits_for: What is still to come, None when nothing is.
     :param nothing: Why there is nothing to take, None when there is something.
     :param vanished: Files of this sync whose flavor was in no list; to be confirmed by id.
-    :param superseded: Files of this sync, of flavors that Kaltura still has, where another one is chosen now.
+    :param superseded: Files of this sync, of flavors that Kaltura still has, where another one is chosen now; and those
+        of what is taken that stand under other names, such as older versions.
     """
 
     fetch: tuple[FlavorAsset, ...] = ()
@@ -73,7 +74,8 @@ def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: Sync
     stands = [row for row in found.values() if row is not None]
     wanted_ids = frozenset(asset.id for asset in choice.assets)
     known_ids = {asset.id for asset in snapshot.assets if asset.status != FlavorStatus.DELETED}
-    others = [row for row in standing if row.asset_id not in wanted_ids and names.is_own(row)]
+    own = [row for row in standing if names.is_own(row)]
+    others = [row for row in own if row.asset_id not in wanted_ids]
     is_settled = bool(choice.assets) and choice.waits_for is None and flavor != "each"
     return Verdict(
         fetch=fetch,
@@ -84,7 +86,10 @@ def judge(snapshot: EntrySnapshot, standing: Sequence[ManifestRow], flavor: Sync
         waits_for=choice.waits_for,
         nothing=choice.nothing,
         vanished=tuple(row for row in others if row.asset_id not in known_ids),
-        superseded=tuple(row for row in others if row.asset_id in known_ids) if is_settled else (),
+        superseded=(
+            *(row for row in others if is_settled and row.asset_id in known_ids),
+            *(row for asset in choice.assets for row in _older(snapshot.entry, asset, found[asset.id], own, names)),
+        ),
     )
 
 
@@ -97,6 +102,17 @@ def _find(entry: Entry, asset: FlavorAsset, standing: Sequence[ManifestRow], nam
         key = names.key_of(entry, asset)
         return next((row for row in same if row.path == key), next(iter(given), None))
     return next(iter(given), None)
+
+
+def _older(
+    entry: Entry, asset: FlavorAsset, found: ManifestRow | None, own: Sequence[ManifestRow], names: Names
+) -> list[ManifestRow]:
+    """Find the files of a flavor that stand beside the one that is kept, or comes."""
+    same = [row for row in own if row.asset_id == asset.id]
+    if not same:
+        return []
+    key = names.key_of(entry, asset) if found is None else found.path
+    return [row for row in same if row.path != key]
 
 
 def _is_same(row: ManifestRow, asset: FlavorAsset) -> bool:
