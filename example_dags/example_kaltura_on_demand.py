@@ -27,7 +27,7 @@ with DAG(
             format="multiline",
             minLength=1,
             title="Entry ids",
-            description="The Kaltura entries that are wanted, one a line or separated by commas.",
+            description="The Kaltura entries that are wanted, one a line or separated by commas or semicolons.",
             examples=["1_ab12cd34\n1_ef56gh78"],
         ),
         "flavor": Param(

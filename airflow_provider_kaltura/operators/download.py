@@ -68,7 +68,8 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param download: (templated) What ``KalturaGetDownloadUrlOperator``, or the sensor, returned for one flavor; the
         flavor is asked for once more, so that a changed one is never mixed up. Or a bare http(s) URL, whose
         Content-Length is then the only proof.
-    :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas or lines.
+    :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas, semicolons or
+        lines.
     :param entries_from: (templated) Many entries: a slice of a listing, ``path#start-end``.
     :param assets: (templated) For many entries: the kinds of assets that are taken of each, a list or a text with
         commas: ``"flavors"``, ``"captions"``, ``"transcripts"``, ``"thumbnails"``, ``"attachments"``,

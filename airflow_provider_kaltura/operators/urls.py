@@ -47,7 +47,8 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
     ``report_path`` as JSON Lines, and a small summary is pushed.
 
     :param entry_id: (templated) The entry.
-    :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas or lines.
+    :param entry_ids: (templated) Many entries: a list, the same as JSON, or a text with commas, semicolons or
+        lines.
     :param entries_from: (templated) Many entries: a slice of a listing, ``path#start-end``.
     :param flavor: (templated) Preferences, tried in order: a text with commas or a list, such as ``"source, best"`` or
         ``"height<=720"``. For many entries also ``"each"``, every flavor that is ready.

@@ -23,6 +23,7 @@ WAYS = {
     "commas": ",".join,
     "lines": lambda ids: "\n".join(ids) + "\n",
     "both": " ,\r\n ".join,
+    "semicolons": "; ".join,
 }
 
 
@@ -43,11 +44,32 @@ def test_any_input_gives_usable_ids_or_an_error_that_says_so(value):
     assert all(one.replace("_", "").replace("-", "").isalnum() for one in found)
 
 
-@pytest.mark.parametrize("value", ["", "  \n", "[]", [], "0_abc;0_def", "[0_abc", {"0_abc": 1}, ["0_abc", 5], b"0_abc"])
+@pytest.mark.parametrize("value", ["", "  \n", "[]", [], "0_abc:0_def", "[0_abc", {"0_abc": 1}, ["0_abc", 5], b"0_abc"])
 def test_what_is_no_list_of_ids_is_refused(value):
     """Before anything is asked."""
     with pytest.raises(InvalidRequestError):
         parse_entry_ids(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0_a\r\n0 b!\n\n0_c,0_d?;x:y", ["'b!' (line 2)", "'0_d?' (line 4)", "'x:y' (line 4)"]),
+        ("\n\n?", ["'?' (line 3)"]),
+        ("0_a,?,0_b,!", ["'?' (number 2)", "'!' (number 4)"]),
+        (["0_a", 5, " ? "], ["5 (number 2)", "'?' (number 3)"]),
+        ('["0_a", "b!"]', ["'b!' (number 2)"]),
+        ("\n".join(f"?{number}" for number in range(40)), ["'?9' (line 10) and 30 more"]),
+        (f"0_a {'?' * 500}", ["…", "semicolons"]),
+    ],
+)
+def test_wrong_ids_are_named_with_their_places(value, words):
+    """Whoever pasted five hundred needs to find them; the message stays short."""
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_entry_ids(value)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert "'0_a'" not in str(caught.value)
+    assert len(str(caught.value)) < 1_100
 
 
 def test_too_many_entries_are_refused_with_a_hint():
