@@ -94,7 +94,7 @@ def sync(
     :raises KeyCollisionError: Two assets would get one name.
     :raises KalturaError: Kaltura could not be asked.
     :raises SinkError: The lake could not be read or written.
-    :raises Exception: Where failures end the run: that of a flavor.
+    :raises Exception: Where failures end the run, or nothing but failures came of it: that of a flavor.
     """
     started = monotonic()
     key = cursor_key(api.config.partner_id, options.name)
@@ -117,6 +117,10 @@ def sync(
     finally:
         index.close()
     summary.seconds = monotonic() - started
+    if summary.is_outage and summary.first_error is not None and options.max_failures is None:
+        # All of it waits in the manifest for the next run, which goes on from here.
+        log.warning("All %d flavors failed that were to be fetched", summary.outcomes["failed"])
+        raise summary.first_error
     return summary
 
 

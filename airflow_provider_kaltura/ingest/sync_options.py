@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from airflow_provider_kaltura.api.flavors import Preferences
 from airflow_provider_kaltura.api.queries import ANY, EntryQuery
+from airflow_provider_kaltura.ingest.errors import IngestError
 from airflow_provider_kaltura.ingest.models import RunOptions
 from airflow_provider_kaltura.ingest.report import reason_of
 from airflow_provider_kaltura.ingest.resolve import parse_preferences
@@ -19,6 +20,8 @@ EACH: Final = "each"
 #: So many failures are told with their entry and reason; all of them are in the manifest.
 NAMED_FAILURES: Final = 20
 NAMED_PATHS: Final = 20
+#: So many flavors that failed, and none that came, are taken for more than trouble with some of them.
+OUTAGE_FAILURES: Final = 5
 
 
 def parse_sync_flavor(flavor: Any) -> SyncFlavor:
@@ -47,7 +50,8 @@ class SyncOptions:
     :param on_deleted: What happens to files that Kaltura has no more: they are kept, marked by a row in the manifest,
         or deleted. With ``"delete"`` those go too whose entry has another flavor chosen now.
     :param on_error: Whether a flavor that fails ends the run; if not, it is tried again by every later run.
-    :param max_failures: More failures than these end the run; None for any number.
+    :param max_failures: More failures than these end the run; None for any number, but not for all of several: a run
+        that tried to fetch and got nothing fails when it has ended.
     :param overlap_seconds: How far a run looks back before the end of the last one: it must be longer than the search
         index lags behind, and than clocks differ.
     :param full_every: After so many runs of any window all is compared, since deleted flavors just vanish and lists may
@@ -129,6 +133,7 @@ class SyncSummary:
     :param nothing: Entries without anything to take, by reason, such as ``no_media:image``.
     :param failures: The first failures.
     :param failed: All of them.
+    :param first_error: The first failure that is not about the names or lengths of files.
     :param paths: The first paths that are, or would be, written.
     :param report_path: All that is planned, as JSON Lines, where nothing was done; None for nothing.
     :param cursor_moved: Whether the next run begins where this one ended; False where it goes on from a later moment,
@@ -153,6 +158,7 @@ class SyncSummary:
     nothing: dict[str, int] = field(default_factory=dict)
     failures: list[SyncFailure] = field(default_factory=list)
     failed: int = 0
+    first_error: Exception | None = field(default=None, repr=False)
     paths: list[str] = field(default_factory=list)
     report_path: str | None = None
     cursor_moved: bool = False
@@ -166,6 +172,13 @@ class SyncSummary:
         :param error: What happened.
         """
         self.failed += 1
+        if not isinstance(error, IngestError):
+            self.first_error = self.first_error or error
         if len(self.failures) < NAMED_FAILURES:
             code, reason = reason_of(error)
             self.failures.append(SyncFailure(entry_id, code, reason))
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether several flavors failed and none came, so that it isn't about these flavors."""
+        return set(self.outcomes) == {"failed"} and self.outcomes["failed"] >= OUTAGE_FAILURES

@@ -77,7 +77,8 @@ class KalturaSyncToStorageOperator(EntriesOperator):
         manifest says so), ``"delete"``.
     :param on_error: (templated) ``"continue"`` tells failures in the result and tries them again in every later run;
         ``"fail"`` fails the task at the first one.
-    :param max_failures: (templated) With ``"continue"``: more failures than these fail the task; None for any number.
+    :param max_failures: (templated) With ``"continue"``: more failures than these fail the task. None for any number;
+        only where five flavors or more were to be fetched and all of them failed, the task fails.
     :param overlap: (templated) How far a run looks back before the end of the last one: longer than the search index
         lags behind and than clocks differ. A timedelta, seconds, or a text such as ``"10 minutes"``.
     :param full_every: (templated) After so many runs, of whatever window, all is compared; and so it is when *flavor*,

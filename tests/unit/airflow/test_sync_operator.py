@@ -138,6 +138,17 @@ def test_failures_may_fail_the_task(sandbox, tmp_path, how):
     assert run(destination=named_in(tmp_path), max_failures=1)["failed"] == 1
 
 
+def test_a_run_that_gets_nothing_at_all_fails(sandbox, tmp_path):
+    """With the first flavor's error in Airflow's words: an outage is no green task, unless so many may fail."""
+    for flavor_id in sandbox.library.assets["flavor"]:
+        sandbox.control.set_flavor(flavor_id, sizeInBytes="77")
+    with pytest.raises(KalturaProviderError, match="77") as raised:
+        run(destination=named_in(tmp_path), flavor="each")
+    assert raised.value.lower_error
+    found = run(destination=named_in(tmp_path), flavor="each", max_failures=1_000)
+    assert (found["failed"] > 5, found["downloaded"], found["full"]) == (True, 0, False)
+
+
 def test_a_reason_shows_no_session(sandbox, tmp_path, caplog):
     """Neither the result nor the log has a KS or a URL that works with one."""
     caplog.set_level(logging.DEBUG)
