@@ -6,8 +6,8 @@ Placeholders are single braces, filled after Jinja. The rules:
 - Names are those of :data:`PLACEHOLDERS`; anything else, and every other brace, is an error that says where. In an
   f-string double the braces; what reaches us are single ones. A literal brace can't be written.
 - ``{createdAt}`` and ``{updatedAt}`` are the entry's, in UTC, ``%Y-%m-%d`` unless a format follows a colon. The format
-  takes the directives of :data:`DATE_DIRECTIVES` (no names of months: they depend on the worker's locale) and may hold
-  ``/``, since the template's author wrote it.
+  takes the directives of :data:`DATE_DIRECTIVES` (no names of months: they depend on the worker's locale), one at
+  least, and may hold ``/``, since the template's author wrote it.
 - What is filled in never adds a level, never leaves the root and neither begins nor ends with a dot or space; see
   :mod:`~airflow_provider_kaltura.ingest.safe_names` for what is changed and how changed names are kept apart.
 - A value that Kaltura does not have becomes ``_`` (``bin`` for ``{format}``). When that is the name or reference id of
@@ -310,6 +310,12 @@ def _placeholder(inner: str, position: int) -> Iterator[str | Placeholder]:
 def _check_date_format(date_format: str, position: int) -> None:
     if not date_format.strip("/ ."):
         raise DestinationError("the date format is empty; write for example {createdAt:%Y/%m/%d}", position)
+    if "%" not in date_format:
+        raise DestinationError(
+            f"the date format {date_format!r:.60} has no directive, and would be the same folder for all; write for "
+            "example {createdAt:%Y/%m/%d}",
+            position,
+        )
     for match in re.finditer(r"%(.?)", date_format, re.DOTALL):
         if not match[1] or match[1] not in DATE_DIRECTIVES:
             known = ", ".join(f"%{one}" for one in DATE_DIRECTIVES)

@@ -126,6 +126,8 @@ def test_state_root_elsewhere_is_refused(state_root):
         ("/lake/{width:03d}", 6, "takes no format"),
         ("/lake/{createdAt:}", 17, "date format is empty"),
         ("/lake/{createdAt:/}", 17, "date format is empty"),
+        ("/lake/{createdAt:YYYY}/{flavorId}.mp4", 17, "'YYYY' has no directive"),
+        ("/lake/{updatedAt:yyyy/MM}/{flavorId}.mp4", 17, "write for example"),
         ("/lake/{createdAt:%Y/%q}", 20, "'%q' is not one of"),
         ("/lake/{createdAt:%B}", 17, "'%B' is not one of"),
         ("/lake/{createdAt:%}", 17, "'%' is not one of"),
