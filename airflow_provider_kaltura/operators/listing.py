@@ -161,9 +161,10 @@ class KalturaListEntriesOperator(BaseOperator):
         words = read_words({name: getattr(self, name) for name in WORDS})
         if self.as_ == "batches":
             return self._batches(words, per_slice, most)
-        with airflow_errors():
+        with airflow_errors() as lakes:
             # Before Kaltura is asked: what is wrong with the storage's arguments is told first.
             lake = self._lake()
+            lakes.are_at(lake.root, self.storage_conn_id)
             return self._slices(context, words, lake, per_slice, most)
 
     def _slices(self, context: Context, words: EntryWords, lake: Lake, per_slice: int, most: int) -> list[str]:

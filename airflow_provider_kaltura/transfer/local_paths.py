@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_kaltura.transfer.errors import InvalidKeyError, ObjectMissingError, SinkError, SinkFullError
+from airflow_provider_kaltura.transfer.errors import (
+    InvalidKeyError,
+    ObjectMissingError,
+    SinkError,
+    SinkForbiddenError,
+    SinkFullError,
+)
 from airflow_provider_kaltura.transfer.keys import split_key
 
 if TYPE_CHECKING:
@@ -62,14 +68,24 @@ class LocalRoot:
 
     def _open(self, key: str, folders: list[str], *, create: bool) -> int:
         if create:
-            for folder in [*reversed(self.path.parents), self.path]:
-                _make_folder(folder)
+            self._make_root(key)
         try:
             return self._open_folders(key, folders, create=create)
         except NotADirectoryError as error:
             if not create:
                 raise
             raise SinkError("a file stands where a folder is needed", key) from error
+
+    def _make_root(self, key: str) -> None:
+        for folder in [*reversed(self.path.parents), self.path]:
+            try:
+                _make_folder(folder)
+            except FileNotFoundError as error:
+                if not folder.parent.is_dir():
+                    raise
+                # /proc and its like: the folder above is there, and takes none.
+                text = f"the root {self.path} can't be written: {folder.parent} takes no new folders"
+                raise SinkForbiddenError(text, key) from error
 
     def _open_folders(self, key: str, folders: list[str], *, create: bool) -> int:
         root = self.path.resolve()

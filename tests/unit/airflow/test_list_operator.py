@@ -54,6 +54,13 @@ def test_slices_hold_each_entry_once(sandbox, tmp_path, per_slice, slices):
     assert {Slice.parse(piece).path for piece in found} == {str(written)}
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_a_root_that_can_not_be_written_is_named():
+    """With its path, and that it is about writing."""
+    with pytest.raises(KalturaProviderError, match=r"root /proc/x can't be written.*\(/proc/x/_kaltura/"):
+        run(listing_root="/proc/x")
+
+
 def test_a_line_has_what_people_want_to_know(sandbox, tmp_path):
     """Kaltura's own names; times in UTC."""
     sandbox.control.add_entry(

@@ -9,8 +9,15 @@ import stat
 import pytest
 
 from airflow_provider_kaltura.transfer import local_paths
-from airflow_provider_kaltura.transfer.errors import InvalidKeyError, ObjectMissingError, SinkError, TargetExistsError
+from airflow_provider_kaltura.transfer.errors import (
+    InvalidKeyError,
+    ObjectMissingError,
+    SinkError,
+    SinkForbiddenError,
+    TargetExistsError,
+)
 from airflow_provider_kaltura.transfer.local_sink import LocalSink
+from airflow_provider_kaltura.transfer.local_store import LocalStore
 from tests.unit.transfer.sink_contract import DATA, begin, put, upload_whole
 
 
@@ -157,6 +164,15 @@ def test_a_root_that_is_a_link_is_the_users_own(tmp_path):
     upload_whole(sink, "a/b")
     assert [found.key for found in sink.store.list("a/")] == ["a/b"]
     assert (tmp_path / "real" / "a" / "b").read_bytes() == DATA
+
+
+def test_a_place_that_takes_no_folders_is_named():
+    """Not that nothing stands there: the root is named, and that it can't be written."""
+    with pytest.raises(SinkForbiddenError, match="the root /proc/lake/below can't be written: /proc takes no"):
+        LocalStore("/proc/lake/below").write("a/b.txt", b"1")
+    with pytest.raises(SinkForbiddenError, match="/proc/lake"):
+        upload_whole(LocalSink("/proc/lake"), "b.txt")
+    assert LocalStore("/proc/lake").stat("b.txt") is None
 
 
 def test_a_disk_that_can_not_flush_folders_is_used(sink, monkeypatch):
