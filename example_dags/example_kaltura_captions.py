@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, Param, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, ObjectStoragePath, Param, task
 
 from airflow_provider_kaltura.operators import KalturaDownloadToStorageOperator
 
@@ -34,7 +34,7 @@ with DAG(
             type="array",
             items={"type": "string"},
             title="Entry ids",
-            description="One id per line.",
+            description="One id per line. Without any nothing is written.",
         ),
         "folder": Param(
             "/tmp/kaltura/captions",  # noqa: S108, a place that everybody has
@@ -83,6 +83,8 @@ with DAG(
     @task(retries=3, retry_delay=timedelta(seconds=30))
     def write_rows(result: BatchResult, params: dict[str, Any] | None = None) -> str:
         """Write the rows of all captions that stand, those of earlier runs too; tells where."""
+        if not result["total"]:
+            raise AirflowSkipException("There was no entry; what an earlier run wrote stays.")
         target = ObjectStoragePath(f"{(params or {})['folder']}/captions.jsonl")
         # The report has a line for each caption, with the path of its file.
         report = ObjectStoragePath(str(result["report"])).read_text(encoding="utf-8")

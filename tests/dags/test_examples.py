@@ -149,6 +149,14 @@ def test_mark_archived_example_marks_nothing_that_is_not_proved(run_dag, sandbox
     assert "media.update" not in sandbox.log.action_counts()
 
 
+def test_captions_example_writes_nothing_for_no_entries(run_dag, tmp_path):
+    """What its form has by default: there is no report to read; rows of an earlier run stay."""
+    (tmp_path / "captions.jsonl").write_text("earlier")
+    run = run_dag(load_example("example_kaltura_captions"), {"folder": str(tmp_path)})
+    assert states(run) == {("captions", -1): "success", ("write_rows", -1): "skipped"}
+    assert (tmp_path / "captions.jsonl").read_text() == "earlier"
+
+
 def test_captions_example_writes_a_row_for_each_caption_line(run_dag, sandbox, tmp_path):
     """Entry id, language, times and text of all captions; a second run fetches nothing and writes the same."""
     conf = {"entry_ids": [small.READY, small.UNICODE], "folder": str(tmp_path)}
