@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import operator
 import sqlite3
+import time
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
@@ -63,6 +64,8 @@ class LakeIndex:
         self.unreadable_lines = 0
         self._partner_id = partner_id
         self._name = name
+        #: What came later may be in the lake, and not be known here.
+        self.read_at_epoch = time.time()
         self._adopt = adopt
         self._knows_what_stands = False
         # An empty name is a private file that SQLite removes; our use of it is never at the same time.

@@ -81,16 +81,7 @@ def take_intents(
     :raises SinkError: The store can't be read.
     """
     for stat in list(store.list(intents_of(partner_id, index.name))):
-        try:
-            lines = store.read(stat.key).splitlines()
-        except ObjectMissingError:
-            continue  # its run has just ended
-        for line in lines:
-            try:
-                intent = _texts(json.loads(line))
-            except (ValueError, RecursionError):
-                log.warning("An intent in %s can't be read", stat.key)
-                continue
+        for intent in _read(store, stat.key):
             row = _left_behind(store, index, *intent)
             if row is not None:
                 index.add(row)
@@ -98,6 +89,31 @@ def take_intents(
             yield intent[3]
         if may_remove and stat.modified_at_epoch is not None and now - stat.modified_at_epoch > _KEPT_SECONDS:
             store.delete(stat.key)
+
+
+def claimants(store: Store, path: str) -> set[str]:
+    """
+    Tell for which entries runs of any sync are about to put a file somewhere.
+
+    :param store: Where the lake's small objects are.
+    :param path: Its name.
+    :returns: Their ids.
+    :raises SinkError: The store can't be read.
+    """
+    found = (intent for stat in list(store.list(f"{INTENTS_FOLDER}/")) for intent in _read(store, stat.key))
+    return {entry_id for _, _, _, entry_id, wanted in found if wanted == path}
+
+
+def _read(store: Store, key: str) -> Iterator[list[str]]:
+    try:
+        lines = store.read(key).splitlines()
+    except ObjectMissingError:
+        return  # its run has just ended
+    for line in lines:
+        try:
+            yield _texts(json.loads(line))
+        except (ValueError, RecursionError):
+            log.warning("An intent in %s can't be read", key)
 
 
 def _left_behind(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from airflow_provider_kaltura.ingest.batch_names import require_own
 from airflow_provider_kaltura.ingest.errors import DestinationError, KeyCollisionError
+from airflow_provider_kaltura.ingest.manifest import Manifest
+from airflow_provider_kaltura.ingest.standing import is_ours
+from airflow_provider_kaltura.ingest.sync_intents import claimants
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.ingest.models import AssetJob
     from airflow_provider_kaltura.ingest.sync_index import LakeIndex
     from airflow_provider_kaltura.transfer.protocols import Store
+
+
+# A store's clock may be so far behind ours.
+_CLOCKS_APART_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +138,31 @@ def require_free(job: AssetJob, wanted_ids: Collection[str], index: LakeIndex, s
     is_replaced = is_own and row.asset_id not in wanted_ids
     if not is_replaced and store.stat(job.key) is not None:
         raise KeyCollisionError(job.path, row.asset_id, job.asset_id)
+
+
+def require_still_free(job: AssetJob, index: LakeIndex, store: Store) -> None:
+    """
+    Ask once more before a file gets its name: another task may have put one there since, such as one for another month.
+
+    Of files that say nothing themselves only those are asked for that came after all was read.
+
+    :param job: The job, whose name was free.
+    :param index: What was recorded then.
+    :param store: Where it will stand.
+    :raises KeyCollisionError: It is another entry's.
+    :raises SinkError: The store can't tell.
+    """
+    stat = store.stat(job.key)
+    known = index.standing(job.key)
+    if stat is None or (known is not None and known.version_tag == stat.version_tag):
+        return
+    modified_at = stat.modified_at_epoch
+    is_new = modified_at is not None and modified_at > index.read_at_epoch - _CLOCKS_APART_SECONDS
+    if not is_new and not is_ours(stat):
+        return
+    if not is_ours(stat):
+        # First what is under way: its rows are written before its intents are removed.
+        others = claimants(store, job.key) - {job.entry_id}
+        if others:
+            raise KeyCollisionError(job.path, f"one of entry {min(others)}", job.asset_id)
+    require_own(job, stat, lambda: Manifest(store, {job.key}).standing(job.key, stat.version_tag))

@@ -21,7 +21,13 @@ from airflow_provider_kaltura.ingest.resolve import resolve_flavor
 from airflow_provider_kaltura.ingest.run import run
 from airflow_provider_kaltura.ingest.sync_gone import delete, deleted_entries, mark
 from airflow_provider_kaltura.ingest.sync_intents import write_intents
-from airflow_provider_kaltura.ingest.sync_names import Names, layout_of, require_free, require_unclaimed
+from airflow_provider_kaltura.ingest.sync_names import (
+    Names,
+    layout_of,
+    require_free,
+    require_still_free,
+    require_unclaimed,
+)
 from airflow_provider_kaltura.ingest.sync_options import EACH, NAMED_PATHS, SyncOptions, SyncSummary
 from airflow_provider_kaltura.transfer.errors import SinkError, SourceChangedError
 
@@ -200,6 +206,7 @@ class Work:
         def confirm() -> None:
             if job.confirm is not None:
                 job.confirm()
+            require_still_free(job, self.index, self.lake.store)
             if self.monotonic() - listed_at <= self.options.stale_after_seconds:
                 return
             now = self.api.get_flavor_asset(job.asset_id)

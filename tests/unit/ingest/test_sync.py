@@ -286,3 +286,33 @@ def test_options_that_can_not_be_meant(bad):
     """They are refused before anything happens."""
     with pytest.raises(ValueError, match=r"one of|flavor|name|least"):
         SyncOptions(**bad)
+
+
+@pytest.mark.parametrize("is_ended", [True, False], ids=["ended", "under way"])
+def test_of_two_tasks_at_once_none_takes_a_name_from_the_other(model, place, is_ended):
+    """Two parts of a backfill with entries of one name: the second file fails, recorded or not, and neither is lost."""
+    first, second, third = model.alive()
+    for entry_id, name in ((first, "Same"), (second, "Same"), (third, "Other")):
+        model.entries[entry_id] = model.index[entry_id] = replace(model.entries[entry_id], name=name)
+    model.late.clear()
+    one = Destination.parse("/lake/{entryName}.mp4")
+
+    def part(entry_ids, source):
+        options = SyncOptions(listed_only=True, query=replace(SyncOptions().query, ids=entry_ids))
+        return sync(model, place.lake, one, options, open_source=source, utcnow=model.utcnow)
+
+    inner = []
+
+    def meanwhile(job):
+        # The first one's file is opened, and all of the second task happens before it gets its name; or the second
+        # task's first file stands, unrecorded still, and its next one is opened.
+        if not inner and job.entry_id == (first if is_ended else third):
+            inner.append(None)
+            inner[0] = part((second, third) if is_ended else (first,), model.source)
+        return model.source(job)
+
+    outer = part((first,) if is_ended else (second, third), meanwhile)
+    failed = outer if is_ended else inner[0]
+    assert [(one.entry_id, one.code) for one in failed.failures] == [(first, "KeyCollisionError")]
+    source = model.of_entry[second][0]
+    assert place.media()["Same.mp4"] == model.content[source, model.flavors[source].version]
