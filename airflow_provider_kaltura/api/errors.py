@@ -120,11 +120,11 @@ class PreferenceError(KalturaError):
 
     :param message: What was expected.
     :param text: The text that was given.
-    :param position: Index of the first character that can't be read.
+    :param position: Index of the first character that can't be read; the text counts from 1, as people do.
     """
 
     def __init__(self, message: str, text: str, position: int) -> None:
-        super().__init__(f"Flavor preference {text!r}, position {position}: {message}")
+        super().__init__(f"Flavor preference {text!r}, position {position + 1}: {message}")
         self.args = (message, text, position)
         self.text = text
         self.position = position

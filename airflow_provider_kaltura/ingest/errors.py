@@ -35,7 +35,7 @@ class DestinationError(IngestError):
     The destination can't be used.
 
     :param message: What is wrong, and what to write instead.
-    :param position: Where in the text, counted from 0; None when it is not about one place.
+    :param position: Where in the text, counted from 0 (the text counts from 1); None when it is not about one place.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:
@@ -44,7 +44,7 @@ class DestinationError(IngestError):
         self.position = position
 
     def __str__(self) -> str:
-        return self.message if self.position is None else f"{self.message} (at position {self.position})"
+        return self.message if self.position is None else f"{self.message} (at position {self.position + 1})"
 
 
 class DownloadInputError(IngestError):

@@ -176,7 +176,7 @@ BOTH = "entry_id, download, entry_ids, entries_from"
         ({"entry_ids": GOOD, "on_error": "continue", "max_failures": -1}, ["max_failures", "at least 0"]),
         ({"entry_ids": GOOD, "max_parallel": 0}, ["max_parallel", "from 1 to 16"]),
         ({"entry_ids": GOOD, "max_parallel": 17}, ["max_parallel", "from 1 to 16"]),
-        ({"entry_ids": GOOD, "flavor": "hight<=720"}, ["position 0"]),
+        ({"entry_ids": GOOD, "flavor": "hight<=720"}, ["position 1"]),
         ({"entry_ids": GOOD, "storage_conn_id": "lake"}, ["takes no connection", "'lake'"]),
         ({"entry_id": small.READY, "flavor": "each"}, ["flavor='each'", "entry_ids"]),
         ({"entry_id": small.READY, "on_error": "continue"}, ["on_error would be ignored"]),

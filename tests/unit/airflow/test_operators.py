@@ -140,7 +140,7 @@ def test_none_asks_for_no_url(sandbox):
         ({"entry_id": small.IMAGE}, KalturaNoFlavorError, ["no_media:image"]),
         ({"entry_id": small.NEVER}, KalturaNotReadyError, [small.NEVER]),
         ({"flavor": "height>=4000"}, KalturaNoFlavorError, ["height>=4000", SOURCE]),
-        ({"flavor": "best, hight<=720"}, KalturaArgumentError, ["position 6"]),
+        ({"flavor": "best, hight<=720"}, KalturaArgumentError, ["position 7"]),
         ({"flavor": "all"}, KalturaArgumentError, ["all"]),
         ({"flavor": 5}, KalturaArgumentError, ["flavor", "int"]),
         ({"url_in_xcom": "yes"}, KalturaArgumentError, ["url_in_xcom", "'plain'", "'signed'", "'none'"]),

@@ -139,7 +139,7 @@ def test_all_returns_every_ready_flavor(library, deferrable):
         ({"flavor": "height>=4000"}, KalturaNoFlavorError, SOURCE),
         ({"entry_id": "0_unknown1"}, AirflowFailException, "0_unknown1"),
         ({"entry_id": "not an id"}, KalturaArgumentError, "not an id"),
-        ({"flavor": "beast"}, KalturaArgumentError, "position 0"),
+        ({"flavor": "beast"}, KalturaArgumentError, "position 1"),
     ],
 )
 def test_what_can_never_come_fails_at_once(arguments, error, words, deferrable):

@@ -82,7 +82,7 @@ def test_what_cannot_be_read_names_its_position(text, position):
     with pytest.raises(PreferenceError) as caught:
         Preferences.parse(text)
     assert (caught.value.position, caught.value.text) == (position, text)
-    assert f"position {position}" in str(caught.value)
+    assert f"position {position + 1}:" in str(caught.value)
 
 
 @pytest.mark.parametrize("given_", [[], [1], ["source", None]])

@@ -158,6 +158,8 @@ def test_unusable_text_is_an_error_that_says_where(text, position, words):
         Destination.parse(text)
     assert words in str(caught.value)
     assert caught.value.position == position
+    # People count from 1.
+    assert position is None or str(caught.value).endswith(f"(at position {position + 1})")
 
 
 def test_unknown_placeholder_lists_those_that_exist():
