@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from airflow_provider_kaltura.ingest.models import AssetJob
 
+_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 _EVERY_SECONDS = 10.0
 _EVERY_PERCENT = 10
 # Quick downloads would write ten lines within a second.
@@ -167,6 +169,16 @@ class BatchProgress:
         # Outside of the lock: a logger that waits must not hold up the other threads.
         if line is not None:
             self._tell("Batch: %d of %d files done, %s fetched, %s/s", *line)
+
+
+def age_in_words(age: timedelta) -> str:
+    """Write a length of time for people, in the largest unit that it is whole in."""
+    seconds = round(age.total_seconds())
+    for unit, length in _UNITS.items():
+        if seconds % length == 0:
+            count = seconds // length
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} seconds"
 
 
 def in_units(size_bytes: float) -> str:

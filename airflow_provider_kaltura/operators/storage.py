@@ -26,7 +26,7 @@ from airflow_provider_kaltura.operators._arguments import (
     check_choice,
     check_text,
 )
-from airflow_provider_kaltura.operators._progress import in_units
+from airflow_provider_kaltura.operators._progress import age_in_words, in_units
 from airflow_provider_kaltura.xcom import clean_result, verify_result
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_kaltura.ingest.clean import CleanGroup
+    from airflow_provider_kaltura.ingest.clean import CleanGroup, CleanReport
     from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.ingest.verify_report import VerifyReport
     from airflow_provider_kaltura.xcom import CleanResult, VerifyResult
@@ -225,7 +225,7 @@ class KalturaCleanStorageOperator(BaseOperator):
         with airflow_errors() as lakes:
             lake = _open_lake(self.root, self.storage_conn_id)
             lakes.are_at(lake.root, self.storage_conn_id)
-            self.log.info("Cleaning up below %s what nobody has touched for %s", lake.root, age)
+            self.log.info("Cleaning up below %s what nobody has touched for %s", lake.root, age_in_words(age))
             is_ours = _holds_state(lake)
             report = clean(lake, older_than=age, dry_run=report_only)
         if not is_ours and not report.removed.count + report.kept_young.count:
@@ -235,16 +235,26 @@ class KalturaCleanStorageOperator(BaseOperator):
                 "destination before its first placeholder?",
                 lake.root,
             )
-        self._tell("Would be removed" if report_only else "Removed", report.removed)
-        self._tell("Kept, touched too lately", report.kept_young)
-        self._tell("Kept, not shown to be ours", report.kept_foreign)
-        self._tell("Left to the service, which drops it by itself", report.not_removable)
+        self._tell_all(report, report_only=report_only)
         if report.failed.count:
             raise KalturaTransferFailedError(
                 f"{report.failed.count} leftovers below {lake.root} could not be removed, such as that of "
                 f"{report.failed.items[0].key[:200]}; the log says why."
             )
         return clean_result(report, lake.root, age)
+
+    def _tell_all(self, report: CleanReport, *, report_only: bool) -> None:
+        groups = {
+            "Would be removed" if report_only else "Removed": report.removed,
+            "Kept, touched too lately": report.kept_young,
+            "Kept, not shown to be ours": report.kept_foreign,
+            "Left to the service, which drops it by itself": report.not_removable,
+        }
+        found = {what: group for what, group in groups.items() if group.count}
+        for what, group in found.items():
+            self._tell(what, group)
+        if not found and not report.failed.count:
+            self.log.info("Nothing was found that a download has left")
 
     def _tell(self, what: str, group: CleanGroup) -> None:
         self.log.info("%s: %d, %s", what, group.count, in_units(group.size_bytes))

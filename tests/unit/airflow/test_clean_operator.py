@@ -178,8 +178,34 @@ def warnings(log):
 def test_the_root_is_in_the_log(lake, log):
     """Whoever reads a log sees where it was."""
     clean(lake)
-    assert f"Cleaning up below {lake} what nobody has touched for 7 days, 0:00:00" in log.messages
+    assert f"Cleaning up below {lake} what nobody has touched for 7 days" in log.messages
     assert warnings(log) == []
+
+
+@pytest.mark.parametrize(
+    ("older_than", "words"),
+    [
+        ("36 hours", "36 hours"),
+        ("48 hours", "2 days"),
+        (3_600, "1 hour"),
+        (5_400, "90 minutes"),
+        (3_601, "3,601 seconds"),
+    ],
+)
+def test_ages_are_in_words(lake, log, older_than, words):
+    """As people would write them."""
+    clean(lake, older_than=older_than)
+    assert any(text.endswith(f"nobody has touched for {words}") for text in log.messages)
+
+
+def test_nothing_found_is_one_line(lake, log):
+    """Not a line of zeros for each thing that might have been; what was found has a line of its own."""
+    clean(lake)
+    assert not [text for text in log.messages if ": 0, " in text or text.startswith("Nothing")]
+    log.clear()
+    clean(lake)
+    told = [record.getMessage() for record in log.records if record.levelno == logging.INFO]
+    assert told[1:] == ["Nothing was found that a download has left"]
 
 
 def test_a_root_that_holds_nothing_of_ours_is_a_warning(tmp_path, log):
