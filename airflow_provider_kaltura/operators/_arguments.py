@@ -91,7 +91,8 @@ def as_number(name: str, value: Any, *, least: int = 1, most: int | None = None)
         number = int(value)
     if number is None or number < least or (most is not None and number > most):
         allowed = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise KalturaArgumentError(f"{name} must be a whole number {allowed}, or None, not {str(value)[:40]!r}.")
+        what = "whole number of bytes," if "_bytes" in name else "whole number"
+        raise KalturaArgumentError(f"{name} must be a {what} {allowed}, or None, not {str(value)[:40]!r}.")
     return number
 
 

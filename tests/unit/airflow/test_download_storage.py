@@ -76,7 +76,7 @@ def test_store_options_that_are_not_given(nothing):
         ({"store_options": ["storage_class"]}, ["store_options", "list"]),
         ({"store_options": {"storage_class": "COLD"}}, ["storage_class", "local path"]),
         ({"max_bytes": 0}, ["max_bytes", "at least 1"]),
-        ({"max_bytes": "50 MB"}, ["max_bytes", "whole number"]),
+        ({"max_bytes": "50 MB"}, ["max_bytes", "whole number of bytes, at least 1"]),
         ({"max_bytes": True}, ["max_bytes", "True"]),
         ({"max_bytes": 1.5}, ["max_bytes", "1.5"]),
         ({"max_bytes_per_second": -1}, ["max_bytes_per_second", "-1"]),
