@@ -115,7 +115,11 @@ class EntryQuery:
         if len(named) < len(self.statuses):
             named += tuple(status for status in every_status if status != DELETED and status not in named)
         if unknown := [status for status in named if status not in every_status]:
-            raise InvalidRequestError(f"there is no entry status {unknown[0]!r:.40}", "FILTER_VALUE")
+            raise InvalidRequestError(
+                f"there is no entry status {unknown[0]!r:.40}; there are {', '.join(every_status)} "
+                f"({READY!r} is ready), and {ANY!r} for all but deleted ones",
+                "FILTER_VALUE",
+            )
         return named
 
 

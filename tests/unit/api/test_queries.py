@@ -69,7 +69,7 @@ def test_conditions_become_fields(given, expected):
         ({"more": {"referenceIdIn": ["a,b"]}}, "without commas"),
         ({"more": {"referenceIdIn": [str(number) for number in range(501)]}}, "at most 500 values"),
         ({"statuses": ()}, "statuses is empty"),
-        ({"statuses": ("ready",)}, "no entry status 'ready'"),
+        ({"statuses": ("ready",)}, r"no entry status 'ready'; there are .*\('2' is ready\), and 'any'"),
         ({"media_types": ("film",)}, "no media type 'film'"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
