@@ -220,10 +220,16 @@ def _finish(work: Work, scope: _Scope, key: str, before: FoundCursor) -> None:
 
 def _joined(scope: _Scope, found: Cursor | None) -> Cursor:
     """Both have looked from where the cursor was, so all up to the later end is looked at; and each run counts."""
+    own = scope.cursor
     if found is None:
-        return scope.cursor
-    runs = 0 if scope.full else found.runs_since_full + 1
-    return replace(found, until=max(found.until, scope.cursor.until), runs_since_full=runs)
+        return own
+    counted = replace(found, runs_since_full=found.runs_since_full + 1)
+    if found.told != own.told:
+        # Not by this one, for what that one wants.
+        return counted
+    since = max(found.created_since, own.created_since)
+    later = replace(counted, until=max(found.until, own.until), created_since=since)
+    return replace(later, runs_since_full=0) if scope.full else later
 
 
 def _look_again(work: Work, entry_ids: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -129,6 +131,34 @@ def test_a_run_that_lost_the_race_for_the_cursor_counts_too():
     assert (inner[0].cursor_moved, outer.cursor_moved) == (True, False)
     found = read_cursor(place.store, cursor_key(PARTNER, "default")).cursor
     assert (found.until, found.runs_since_full) == (inner[0].until, 2)
+    assert place.media() == model.expected()
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_run_that_lost_moves_the_cursor_only_for_what_it_looked_at(is_same):
+    """The end of a run of other conditions says nothing about what the cursor stands for."""
+    model, place, inner = Model(page=500), Place(), []
+    wide = SyncOptions(flavor="each", full_every=1_000)
+    for _ in range(3):
+        model.create()
+    model.advance(HOUR)
+    place.sync(model, wide)
+    narrow = wide if is_same else replace(wide, query=replace(wide.query, ids=(model.alive()[0],)))
+
+    def source(job):
+        if not inner:
+            inner.append(None)
+            # It began before the other one did.
+            inner[0] = place.sync(model, wide, utcnow=lambda: moment(model.now - HOUR))
+        return model.source(job)
+
+    model.advance(2 * HOUR)
+    model.replace(min(model.flavors))
+    model.advance(HOUR)
+    outer = place.sync(model, narrow, open_source=source)
+    found = read_cursor(place.store, cursor_key(PARTNER, "default")).cursor
+    assert found.until == (outer if is_same else inner[0]).until
+    assert (found.runs_since_full, outer.full, outer.cursor_moved) == (2, not is_same, is_same)
     assert place.media() == model.expected()
 
 
