@@ -8,9 +8,12 @@ import json
 import pytest
 
 from airflow_provider_kaltura.api.runtime import forget_all
+from airflow_provider_kaltura.ingest import ready_feed
 from airflow_provider_kaltura.sandbox import small, video
 from airflow_provider_kaltura.sandbox.server import serve
+from airflow_provider_kaltura.triggers import entry_ready
 from tests import airflow_home
+from tests.unit.airflow.ready_watching import PAUSE
 
 
 class ManualClock:
@@ -72,3 +75,14 @@ def sandbox(_server, define_connection):
 def library(sandbox):
     """Give what the sandbox knows."""
     return sandbox.library
+
+
+@pytest.fixture
+def watching(sandbox, monkeypatch):
+    """Have nothing in the library that was changed lately, and triggers for events that wait for nothing else."""
+    for entry_id in list(sandbox.library.entries):
+        sandbox.control.set_entry(entry_id, createdAt=1_600_000_000, updatedAt=1_600_000_000)
+    # Else the first look would wait for others, and what is saved for Airflow's database.
+    monkeypatch.setattr(ready_feed, "_GATHER_SECONDS", 0.3)
+    monkeypatch.setattr(ready_feed, "SHORTEST_INTERVAL_SECONDS", PAUSE)
+    monkeypatch.setattr(entry_ready, "_SAVE_AFTER_SECONDS", 0.0)
