@@ -22,7 +22,7 @@ from airflow_provider_kaltura.ingest.captions import require_converter
 from airflow_provider_kaltura.ingest.errors import AssetsError, DestinationError, KeyCollisionError
 from airflow_provider_kaltura.ingest.item_jobs import Taken, item_jobs
 from airflow_provider_kaltura.ingest.made import with_made
-from airflow_provider_kaltura.ingest.report import Report, entry_columns
+from airflow_provider_kaltura.ingest.report import Report, entry_columns, of_entry
 from airflow_provider_kaltura.ingest.spool import json_line, upload_spool
 from airflow_provider_kaltura.transfer.errors import SinkError
 
@@ -255,7 +255,7 @@ class _Batch:
     # ------------------------------------------------------------------ what is said about it
     def _fail(self, entry_id: str, entry: Entry | None, error: Exception, **columns: Any) -> None:
         code, reason = self.summary.fail(entry_id, error)
-        log.warning("Entry %s: %s", entry_id, reason)
+        log.warning("%s", of_entry(entry_id, reason))
         self._note(entry_id, entry, outcome="failed", code=code, reason=reason, **columns)
 
     def _note(self, entry_id: str, entry: Entry | None, **columns: Any) -> None:

@@ -105,6 +105,19 @@ def reason_of(error: BaseException) -> tuple[str, str]:
     return name, redact(str(error) or type(error).__name__)[:_LONGEST_REASON]
 
 
+def of_entry(entry_id: str, reason: str) -> str:
+    """
+    Say which entry a sentence is about.
+
+    :param entry_id: The entry.
+    :param reason: The sentence, which may begin with it.
+    :returns: The sentence that does.
+    """
+    return (
+        reason if re.match(rf"entry {re.escape(entry_id)}\b", reason, re.IGNORECASE) else f"Entry {entry_id}: {reason}"
+    )
+
+
 def safe_cell(value: Any) -> str:
     """
     Write a value so that no spreadsheet takes it for a formula.

@@ -13,7 +13,7 @@ from airflow_provider_kaltura.operators._progress import in_units
 from airflow_provider_kaltura.xcom_batches import batch_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sized
 
     from airflow_provider_kaltura.ingest.batch_models import BatchOptions, BatchSummary
     from airflow_provider_kaltura.xcom_batches import BatchResult
@@ -184,15 +184,27 @@ def end_batch(
     :returns: What is pushed as XCom.
     :raises KalturaProviderError: There were more failures than allowed; of the first one's kind, retried or not.
     """
+    from airflow_provider_kaltura.ingest.report import of_entry  # noqa: PLC0415 - see execute
+
     words = in_words(summary)
     tell("Batch: %s, in %.1f s; report: %s", words, summary.seconds, summary.report)
     if options.allows(summary.failed) or summary.first_error is None:
         return batch_result(summary)
     failure = _translated(summary.first_error, conn_id, root, storage_conn_id)
-    entry_id = summary.failures[0]["entryId"]
-    text = f"{summary.failed} failed, entry {entry_id} first: {failure.message} In numbers: {words}."
+    first = of_entry(summary.failures[0]["entryId"], failure.message)
+    text = f"{summary.failed} failed. The first: {first} In numbers: {words}."
     text += f" Report: {summary.report}" if summary.report else " There is no report."
     raise type(failure)(text, failure.lower_error, failure.code) from failure.__cause__
+
+
+def count_of(entry_ids: Sized) -> str:
+    """
+    Write how many entries there are, for people.
+
+    :param entry_ids: They.
+    :returns: Two words.
+    """
+    return "1 entry" if len(entry_ids) == 1 else f"{len(entry_ids):,} entries"
 
 
 def in_words(summary: BatchSummary) -> str:

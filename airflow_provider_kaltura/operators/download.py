@@ -24,6 +24,7 @@ from airflow_provider_kaltura.operators._batches import (
     PARALLEL,
     batch_options,
     check_single,
+    count_of,
     end_batch,
     is_batch,
     mode_of,
@@ -281,7 +282,7 @@ class KalturaDownloadToStorageOperator(BaseOperator):
             destination, lake = self._open(run, conn_id, options.assets)
             lakes.are_at(lake.root, conn_id)
             entry_ids = read_entry_ids(self.entry_ids, self.entries_from, self.max_entries, conn_id)
-            self.log.info("%d entries go to %s", len(entry_ids), destination.text)
+            self.log.info("Files of %s go to %s", count_of(entry_ids), destination.text)
             if not entry_ids:
                 return batch_result(BatchSummary())
             progress = BatchProgress(self.log.info)

@@ -14,6 +14,7 @@ from airflow_provider_kaltura.operators._batches import (
     ENTRIES,
     batch_options,
     check_single,
+    count_of,
     end_batch,
     is_batch,
     is_given,
@@ -203,7 +204,7 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
             if own is not None:
                 # Before Kaltura is asked.
                 own.require()
-            self.log.info("%d entries; their URLs go to %s", len(entry_ids), place.path)
+            self.log.info("URLs of %s go to %s", count_of(entry_ids), place.path)
             rows = batch_urls(
                 self.hook.api,
                 entry_ids,
@@ -216,9 +217,11 @@ class KalturaGetDownloadUrlOperator(BaseOperator):
         return summary
 
     def _told(self, rows: Iterable[UrlRow]) -> Iterator[UrlRow]:
+        from airflow_provider_kaltura.ingest.report import of_entry  # noqa: PLC0415, see _one
+
         for row in rows:
             if row.error is not None:
-                self.log.warning("Entry %s: %s", row.entry_id, row.error)
+                self.log.warning("%s", of_entry(row.entry_id, str(row.error)))
             yield row
 
     def _line(self, row: UrlRow) -> DownloadUrl:

@@ -212,13 +212,22 @@ def test_two_assets_of_one_name_are_refused_before_the_first_byte(sandbox, tmp_p
 
 
 @pytest.mark.usefixtures("sandbox")
+def test_one_entry_is_told_as_one(tmp_path, told):
+    """Not as 1 entries."""
+    download(tmp_path, entry_ids=[small.READY])
+    download(tmp_path, entry_ids=GOOD)
+    lines = [text for text in told() if " go to " in text]
+    assert [text.partition(" go to ")[0] for text in lines] == ["Files of 1 entry", f"Files of {len(GOOD)} entries"]
+
+
+@pytest.mark.usefixtures("sandbox")
 def test_a_permanent_failure_fails_the_task_for_good(tmp_path):
     """The first failure is named, with the counts and the report; nothing is begun after it."""
     with pytest.raises(KalturaPermanentError) as caught:
         download(tmp_path, entry_ids=[small.READY, "0_unknown1", "0_unknown2", small.UNICODE])
     assert isinstance(caught.value, AirflowFailException)
     text = str(caught.value)
-    assert text.startswith("2 failed, entry 0_unknown1 first: ")
+    assert text.startswith("2 failed. The first: Entry 0_unknown1 does not exist")
     assert (
         "[NotFoundError] In numbers: 4 in all: 0 downloaded (0 B), 0 skipped, 2 failed, 2 not begun. Report: " in text
     )
@@ -266,7 +275,7 @@ def test_more_than_max_failures_end_the_batch(tmp_path, max_failures, fails):
 def test_max_bytes_holds_for_all_files_and_what_came_is_not_fetched_again(sandbox, tmp_path):
     """The file that fits comes, the next is not begun; the next run fetches the rest only."""
     sizes = [len(sandbox.library.file(small.flavor_id_of(entry_id, 0), "2").read()) for entry_id in GOOD[:2]]
-    with pytest.raises(KalturaPermanentError, match=f"entry {small.UNICODE} first: .*max_bytes"):
+    with pytest.raises(KalturaPermanentError, match=rf"failed\. The first: Entry {small.UNICODE}: .*max_bytes"):
         download(tmp_path, entry_ids=GOOD[:2], max_parallel=1, max_bytes=sum(sizes) - 1)
     assert standing(tmp_path) == [small.READY]
     before = media_requests(sandbox)

@@ -223,13 +223,16 @@ def test_what_cannot_be_meant_is_told_before_anything_is_asked(sandbox, tmp_path
 def test_failures_fail_the_task_after_all_was_written(tmp_path, monkeypatch, caplog):
     """The first is named, all are in the log, and what was found stands in the file."""
     monkeypatch.setattr(KalturaGetDownloadUrlOperator, "log", logging.getLogger("test.operator"))
-    with pytest.raises(KalturaPermanentError, match=r"2 failed, entry 0_unknown1 first: .*urls\.jsonl") as caught:
+    with pytest.raises(
+        KalturaPermanentError, match=r"2 failed\. The first: Entry 0_unknown1 does .*urls\.jsonl"
+    ) as caught:
         get_urls(tmp_path, entry_ids=["0_unknown1", *GOOD, small.IMAGE, "0_unknown2"])
     assert "7 in all: 4 found, 1 skipped (no_media:image 1), 2 failed" in str(caught.value)
     assert [line["entryId"] for line in lines_of({"report": f"{tmp_path}/urls.jsonl"})] == GOOD
-    assert [text.split(":")[0] for text in caplog.messages if "unknown" in text] == [
-        "Entry 0_unknown1",
-        "Entry 0_unknown2",
+    told = [text for text in caplog.messages if "unknown" in text]
+    assert [text[: len("Entry 0_unknown1 does")] for text in told] == [
+        "Entry 0_unknown1 does",
+        "Entry 0_unknown2 does",
     ]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_kaltura.api.errors import AccessRefusedError
 from airflow_provider_kaltura.api.models import Entry
 from airflow_provider_kaltura.ingest.models import RunOptions
-from airflow_provider_kaltura.ingest.report import COLUMNS, Report, entry_columns, reason_of, safe_cell
+from airflow_provider_kaltura.ingest.report import COLUMNS, Report, entry_columns, of_entry, reason_of, safe_cell
 from tests.unit.ingest.fakes import memory_lake
 
 ENTRY = Entry(
@@ -101,3 +101,17 @@ def test_a_reason_tells_no_session():
     assert code == "ValueError"
     assert KS not in reason
     assert reason_of(AccessRefusedError("no", "X_KALTURA_3"))[0] == "X_KALTURA_3"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("Entry 0_a does not exist.", "Entry 0_a does not exist."),
+        ("Entry 0_a: no flavor is ready.", "Entry 0_a: no flavor is ready."),
+        ("Entry 0_ab does not exist.", "Entry 0_a: Entry 0_ab does not exist."),
+        ("the line broke", "Entry 0_a: the line broke"),
+    ],
+)
+def test_an_entry_is_named_once(reason, said):
+    """Many of Kaltura's refusals name it themselves."""
+    assert of_entry("0_a", reason) == said
