@@ -7,10 +7,15 @@ import pytest
 from airflow_provider_kaltura.api import secrets
 from airflow_provider_kaltura.api.config import AuthConfig, ClientConfig
 from airflow_provider_kaltura.api.facade import KalturaApi
+from airflow_provider_kaltura.ingest.asset_kinds import parse_assets
+from airflow_provider_kaltura.ingest.batch import download_batch
+from airflow_provider_kaltura.ingest.batch_models import BatchOptions
+from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.sources import HttpSources
 from airflow_provider_kaltura.sandbox import small
 from airflow_provider_kaltura.sandbox.library import FLAVOR
 from airflow_provider_kaltura.sandbox.server import serve
+from airflow_provider_kaltura.stores import open_lake
 from tests.unit.ingest.fakes import memory_lake
 from tests.unit.ingest.landing import SOURCE
 
@@ -78,3 +83,31 @@ def lake(request):
 def disk():
     """A lake that has only the manifest."""
     return memory_lake(with_metadata=False)
+
+
+@pytest.fixture
+def fetch(tmp_path, api, sources):
+    """Download assets, the way the operator will."""
+
+    def load_all(assets="captions", entry_ids=(small.READY,), *, name=None, lake=None, opening=None, **more):
+        kinds = parse_assets(assets)
+        text = f"{tmp_path}/{name or '{entryId}/{assetId}.{format}'}"
+        destination = Destination.parse(text, state_root=str(tmp_path), kinds=kinds)
+
+        def open_source(job):
+            if opening is not None:
+                opening(job)
+            return sources(job)
+
+        options = BatchOptions(assets=kinds, **({"on_error": "continue"} | more))
+        place = lake or open_lake(destination.root)
+        return download_batch(api, entry_ids, destination, place, options, open_source=open_source)
+
+    return load_all
+
+
+@pytest.fixture
+def requests(sandbox):
+    """Tell what was asked since the test began."""
+    first = max((one.number for one in sandbox.log.records()), default=0)
+    return lambda: [one for one in sandbox.log.records() if one.number > first]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from airflow_provider_kaltura.ingest.models import RunOptions
@@ -39,3 +40,9 @@ def landed(outcome):
 def media_requests(sandbox):
     """Count what was asked of the media URLs."""
     return len([record for record in sandbox.log.records() if "serveFlavor" in str(record.as_dict())])
+
+
+def report_of(summary):
+    """Read a report's rows."""
+    with open(summary.report, encoding="utf-8") as lines:  # noqa: PTH123 - the summary has a text
+        return [json.loads(line) for line in lines]
