@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_kaltura.ingest.cursor import digest
 from airflow_provider_kaltura.ingest.destination import STATE_FOLDER
 from airflow_provider_kaltura.ingest.manifest_row import ManifestRow
+from airflow_provider_kaltura.ingest.models import METADATA_FLAVOR
+from airflow_provider_kaltura.ingest.standing import is_ours
 from airflow_provider_kaltura.transfer.errors import ObjectMissingError
 
 if TYPE_CHECKING:
@@ -123,6 +125,8 @@ def _left_behind(
     known = index.standing(path)
     if stat is None or (known is not None and known.version_tag == stat.version_tag):
         return None
+    if is_ours(stat) and (stat.metadata or {}).get(METADATA_FLAVOR) != asset_id:
+        return None  # the name is another one's
     row = ManifestRow(
         partner_id=int(partner_id),
         asset_type=asset_type,

@@ -13,10 +13,11 @@ from airflow_provider_kaltura.ingest.destination import Destination
 from airflow_provider_kaltura.ingest.errors import KeyCollisionError
 from airflow_provider_kaltura.ingest.manifest import Manifest, rows
 from airflow_provider_kaltura.ingest.sync import sync
+from airflow_provider_kaltura.ingest.sync_intents import intents_of
 from airflow_provider_kaltura.ingest.sync_options import SyncOptions, parse_sync_flavor
 from airflow_provider_kaltura.ingest.verify import verify
 from airflow_provider_kaltura.transfer.errors import RedirectRefusedError
-from tests.sync.model import Model, moment
+from tests.sync.model import PARTNER, Model, moment
 from tests.sync.places import Place
 from tests.unit.ingest.fakes import BytesSource
 
@@ -316,3 +317,21 @@ def test_of_two_tasks_at_once_none_takes_a_name_from_the_other(model, place, is_
     assert [(one.entry_id, one.code) for one in failed.failures] == [(first, "KeyCollisionError")]
     source = model.of_entry[second][0]
     assert place.media()["Same.mp4"] == model.content[source, model.flavors[source].version]
+
+
+def test_a_file_that_says_that_it_is_another_one_s_is_not_what_a_killed_run_left(model):
+    """Two wanted one name, and the one that did not get it was killed: it is no file of it, whatever it had begun."""
+    place = Place()
+    place.sync(model, DELETE)
+    before = place.media()
+    loser = model.create(1)
+    (flavor_id,) = model.of_entry[loser]
+    path = min(before)
+    for key in list(place.manifest_files()):
+        place.store.delete(key)
+    intent = f'[{PARTNER}, "flavor", "{flavor_id}", "{loser}", "{path}"]\n'
+    place.store.write(f"{intents_of(PARTNER, DELETE.name)}0.jsonl", intent.encode())
+    model.delete(loser)
+    model.advance(10)
+    assert place.sync(model, DELETE).gone == {}
+    assert place.media() == before
