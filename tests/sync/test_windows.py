@@ -25,13 +25,15 @@ from tests.sync.test_sandbox import Follower
 HOUR = 3_600
 LAG = 60
 OPTIONS = SyncOptions(flavor="each", on_deleted="delete", full_every=1_000)
-#: What happens in an hour, and what becomes of its run: the number of the hour that is run, counted back; -1 for none.
+#: What happens in an hour, and what becomes of its run: the number of the hour that is run, counted back, None for the
+#: cursor, -1 for no run; how late it is; and at which step it is killed.
 HOURS = st.lists(
     st.tuples(
         st.lists(st.sampled_from(["create", "update", "replace", "delete", "drop"]), max_size=3),
         st.integers(0, 10_000),
-        st.sampled_from([0, 0, 0, -1, -1, 1, 2, 5]),
+        st.sampled_from([0, 0, 0, -1, -1, 1, 2, 5, None]),
         st.sampled_from([0, 0.4, 20, 900]),
+        st.sampled_from([None, None, None, 1, 2, 5, 9]),
     ),
     min_size=8,
     max_size=30,
@@ -169,6 +171,7 @@ def test_whatever_windows_are_run_nothing_is_lost(monkeypatch, hours, lag, full_
     monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
     monkeypatch.setattr(listing, "IN_LIST", PAGE)
     model, place, since_full = Model(lag=lag), Place(), 0
+    key = cursor_key(PARTNER, "default")
     options = SyncOptions(
         flavor="each",
         on_deleted="delete",
@@ -178,16 +181,25 @@ def test_whatever_windows_are_run_nothing_is_lost(monkeypatch, hours, lag, full_
     )
     begin = model.now
     model.create()
-    for number, (acts, value, back, late) in enumerate(hours, 1):
+    for number, (acts, value, back, late, kill) in enumerate(hours, 1):
         _happen(model, acts, value)
         model.now = max(model.now, begin + number * HOUR)
-        if back >= 0:
-            # Some begin at the very end of their interval, others late.
-            model.advance(int(late))
-            now = moment(model.now + late % 1)
-            summary = place.sync(model, options, window=hour(begin, max(number - back, 1)), utcnow=lambda now=now: now)
+        if back == -1:
+            continue
+        # Some begin at the very end of their interval, others late.
+        model.advance(int(late))
+        now = moment(model.now + late % 1)
+        window = None if back is None else hour(begin, max(number - back, 1))
+        place.killer.arm(kill, is_after=value % 2 == 0)
+        try:
+            summary = place.sync(model, options, window=window, utcnow=lambda now=now: now)
             since_full = 0 if summary.full else since_full + 1
             assert since_full < full_every
+        except Killed:
+            # It may have been with its last step, and a full one.
+            found = read_cursor(place.store, key).cursor
+            since_full = found.runs_since_full if found else 0
+        place.killer.disarm()
     model.advance(LAG + 2)
     last = hour(begin, len(hours) + 1)
     model.now = int(last[1].timestamp()) + 1
