@@ -86,7 +86,8 @@ class KalturaDownloadToStorageOperator(BaseOperator):
     :param max_parallel: (templated) For many entries: files at a time, 1 to 16.
     :param max_entries: (templated) More entries than these are an error.
     :param if_exists: (templated) ``"skip"`` leaves a file alone that is recorded as this version, replaces another, and
-        adopts an unrecorded one of the right length; ``"overwrite"``; ``"fail"``.
+        adopts an unrecorded one of the right length; for many entries it never replaces the file of another entry.
+        ``"overwrite"``; ``"fail"``.
     :param checksum: (templated) ``"crc64nvme"``, ``"sha256"`` or ``"none"``.
     :param state_root: (templated) Where the lake's state is kept; by default the destination up to its first
         placeholder.
