@@ -101,12 +101,12 @@ def test_a_list_of_ids_goes_from_task_to_task(run_dag, tmp_path):
 
 @pytest.mark.usefixtures("lectures")
 def test_a_template_may_give_times_lists_and_numbers(run_dag, tmp_path):
-    """What Jinja makes of dates, lists and dicts is read back; the data interval has times with a zone."""
+    """What Jinja makes of dates, lists and dicts is read back; empty texts are none; intervals have a zone."""
     with DAG(
         "list_templates",
         schedule=None,
         start_date=START,
-        params={"tags": ["lecture", "talk"], "more": {"nameLike": ""}, "empty": []},
+        params={"tags": ["lecture", "talk"], "more": {"nameLike": ""}, "empty": ""},
     ) as dag:
         KalturaListEntriesOperator(
             task_id="list",
