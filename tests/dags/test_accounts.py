@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from airflow_provider_kaltura.sandbox.library import FLAVOR, Partner
 from tests.dags.test_examples import result_of, states
 
 OTHER_PARTNER = 1002
-# Put together, since Airflow keeps this file's text in its database, where other tests look for secrets.
-OTHER_SECRET = "-".join(["sandbox", "other", "secret", "0123456789a"])
+# Computed, since Airflow keeps this file's text in its database, where other tests look for secrets.
+OTHER_SECRET = hashlib.sha256(b"another account").hexdigest()[:32]
 FIRST, OTHER = small.READY, small.UNICODE
 CONNECTIONS = ["kaltura_default", "kaltura_other"]
 
