@@ -6,7 +6,8 @@ UV := .uv/bin/uv
 PY := .venv/bin/python
 PY211 := .venv-2.11/bin/python
 SOURCES := airflow_provider_kaltura example_dags tests scripts
-# Suites about whole libraries; those that start a whole Airflow; and those that compare rates.
+# Suites that know Airflow; about whole libraries; those that start a whole Airflow; and those that compare rates.
+AIRFLOW := tests/unit/airflow tests/unit/docs tests/dags
 LIBRARIES := tests/sandbox tests/sync tests/batches tests/listing tests/catalog
 ALONE := tests/e2e tests/triggerer
 MEASURED := tests/stores/test_throughput.py
@@ -65,7 +66,7 @@ system-packages: ## Install what the tests need from the system (sshd), or say w
 test: check .venv-2.11/.ready system-packages ## What a change must pass, on both Airflow versions (<= 20 minutes)
 	@# Two lanes side by side, one per core: 2.11 and whole libraries, stores and DAGs. Then what starts a whole Airflow.
 	@mkdir -p .test-runs
-	@($(PY211) -m pytest -q -m "not all" tests/unit tests/dags; status=$$?; \
+	@($(PY211) -m pytest -q -m "not all" $(AIRFLOW); status=$$?; \
 	  $(PY) -m pytest -q -m "not all" $(LIBRARIES) || status=1; exit $$status) > .test-runs/lane.log 2>&1 & lane=$$!; \
 	  $(PY) -m pytest -q -m "not all" tests/servers tests/stores tests/kills tests/dags; status=$$?; \
 	  wait $$lane || status=1; cat .test-runs/lane.log; exit $$status
@@ -74,8 +75,9 @@ test: check .venv-2.11/.ready system-packages ## What a change must pass, on bot
 test-all: test ## All of it, long tests included (<= 75 minutes)
 	@# What measures has the machine for itself.
 	$(PY) -m pytest -q -m all $(MEASURED)
-	@($(PY) -m pytest -q -m all tests --ignore=tests/stores --ignore=tests/kills $(ALONE:%=--ignore=%)) \
-	  > .test-runs/lane.log 2>&1 & lane=$$!; \
+	@($(PY211) -m pytest -q -m "not all" tests/unit $(AIRFLOW:%=--ignore=%); status=$$?; \
+	  $(PY) -m pytest -q -m all tests --ignore=tests/stores --ignore=tests/kills $(ALONE:%=--ignore=%) || status=1; \
+	  exit $$status) > .test-runs/lane.log 2>&1 & lane=$$!; \
 	  $(PY) -m pytest -q -m all tests/stores tests/kills --ignore=$(MEASURED); status=$$?; \
 	  wait $$lane || status=1; cat .test-runs/lane.log; exit $$status
 	$(PY) -m pytest -q -m all $(ALONE)
