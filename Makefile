@@ -6,8 +6,8 @@ UV := .uv/bin/uv
 PY := .venv/bin/python
 PY211 := .venv-2.11/bin/python
 SOURCES := airflow_provider_kaltura example_dags tests scripts
-# Suites that know Airflow; about whole libraries; those that start a whole Airflow; and those that compare rates.
-AIRFLOW := tests/unit/airflow tests/unit/docs tests/dags
+# Unit tests that know Airflow; suites about whole libraries; those that start a whole Airflow; and those that compare rates.
+AIRFLOW := tests/unit/airflow tests/unit/docs
 LIBRARIES := tests/sandbox tests/sync tests/batches tests/listing tests/catalog
 ALONE := tests/e2e tests/triggerer
 MEASURED := tests/stores/test_throughput.py
@@ -67,6 +67,7 @@ test: check .venv-2.11/.ready system-packages ## What a change must pass, on bot
 	@# Two lanes side by side, one per core: 2.11 and whole libraries, stores and DAGs. Then what starts a whole Airflow.
 	@mkdir -p .test-runs
 	@($(PY211) -m pytest -q -m "not all" $(AIRFLOW); status=$$?; \
+	  $(PY211) -m pytest -q -m "not all" tests/dags || status=1; \
 	  $(PY) -m pytest -q -m "not all" $(LIBRARIES) || status=1; exit $$status) > .test-runs/lane.log 2>&1 & lane=$$!; \
 	  $(PY) -m pytest -q -m "not all" tests/servers tests/stores tests/kills tests/dags; status=$$?; \
 	  wait $$lane || status=1; cat .test-runs/lane.log; exit $$status
