@@ -134,7 +134,7 @@ class LimitReachedError(IngestError):
     def __str__(self) -> str:
         return (
             f"{self.path} was not begun: it has {self.size_bytes} bytes, and max_bytes leaves {self.left_bytes}; "
-            "raise max_bytes, or run again for the rest"
+            "raise max_bytes; what came before it is kept"
         )
 
 

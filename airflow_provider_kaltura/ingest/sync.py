@@ -117,11 +117,15 @@ def sync(
     finally:
         index.close()
     summary.seconds = monotonic() - started
+    _require_no_outage(summary, options)
+    return summary
+
+
+def _require_no_outage(summary: SyncSummary, options: SyncOptions) -> None:
     if summary.is_outage and summary.first_error is not None and options.max_failures is None:
         # All of it waits in the manifest for the next run, which goes on from here.
         log.warning("All %d flavors failed that were to be fetched", summary.outcomes["failed"])
         raise summary.first_error
-    return summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

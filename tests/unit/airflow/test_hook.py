@@ -10,7 +10,7 @@ import traceback
 import pytest
 import trustme
 from airflow import __version__ as airflow_version
-from airflow.providers.common.compat.sdk import Connection, redact
+from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_kaltura import compat
 from airflow_provider_kaltura.api import secrets
@@ -182,8 +182,6 @@ def test_nothing_is_read_before_it_is_needed(monkeypatch):
 @pytest.mark.usefixtures("sandbox")
 def test_airflow_makes_the_hook_by_its_connection():
     """Connection.get_hook finds the class by the connection's type."""
-    if not hasattr(Connection, "get_hook"):
-        pytest.skip("this Airflow has no Connection.get_hook")
     hook = KalturaHook.get_connection("kaltura_default").get_hook()
     assert isinstance(hook, KalturaHook)
 
