@@ -9,9 +9,10 @@ from airflow_provider_kaltura.compat import BaseOperator
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
 from airflow_provider_kaltura.hooks.listing import queries_of
-from airflow_provider_kaltura.operators._arguments import as_connection_id, as_number, as_switch, check_text
+from airflow_provider_kaltura.operators._arguments import as_number, as_switch
 from airflow_provider_kaltura.operators._listing_words import WORDS, as_list, read_words
 from airflow_provider_kaltura.operators._progress import in_units
+from airflow_provider_kaltura.operators._roots import open_root
 from airflow_provider_kaltura.xcom_catalog import catalog_result
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_kaltura.ingest.lake import Lake
     from airflow_provider_kaltura.xcom_catalog import CatalogResult
 
 __all__ = ["KalturaExportCatalogOperator"]
@@ -170,7 +170,7 @@ class KalturaExportCatalogOperator(BaseOperator):
             words["moderation"] = "any"
         with airflow_errors(self.kaltura_conn_id) as lakes:
             require_pyarrow()
-            lake = self._lake()
+            lake = open_root("root", self.root, self.storage_conn_id, what="the catalogue")
             lakes.are_at(lake.root, self.storage_conn_id)
             summary = export_catalog(
                 self.hook.api, lake, queries_of(words), tables=tables, keep=keep, replace_any=replace_any
@@ -186,19 +186,6 @@ class KalturaExportCatalogOperator(BaseOperator):
             summary.seconds,
         )
         return catalog_result(summary)
-
-    def _lake(self) -> Lake:
-        from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415 - see execute
-
-        root = check_text("root", self.root or "").strip()
-        if not root or root == "None":
-            raise KalturaArgumentError("Give root: below which the catalogue is written.")
-        if "{" in root:
-            raise KalturaArgumentError(f"root takes no placeholders, not {root!r:.200}.")
-        trimmed = root.rstrip("/")
-        is_bare = not trimmed or trimmed.endswith(":")
-        conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
-        return open_lake(root if is_bare else trimmed, conn_id=conn_id)
 
 
 def _read_tables(value: Any) -> tuple[str, ...]:

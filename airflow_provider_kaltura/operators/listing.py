@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 from airflow_provider_kaltura.compat import BaseOperator, conf, task_identity
 from airflow_provider_kaltura.exceptions import KalturaArgumentError, airflow_errors
 from airflow_provider_kaltura.hooks.kaltura import KalturaHook
-from airflow_provider_kaltura.operators._arguments import as_connection_id, as_number, check_choice, check_text
+from airflow_provider_kaltura.operators._arguments import as_number, check_choice
 from airflow_provider_kaltura.operators._listing_words import WORDS, read_words
+from airflow_provider_kaltura.operators._roots import open_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,17 +164,17 @@ class KalturaListEntriesOperator(BaseOperator):
             return self._batches(words, per_slice, most)
         with airflow_errors() as lakes:
             # Before Kaltura is asked: what is wrong with the storage's arguments is told first.
-            lake = self._lake()
+            lake = open_root("listing_root", self.listing_root, self.storage_conn_id, what="the listing")
             lakes.are_at(lake.root, self.storage_conn_id)
             return self._slices(context, words, lake, per_slice, most)
 
     def _slices(self, context: Context, words: EntryWords, lake: Lake, per_slice: int, most: int) -> list[str]:
-        from airflow_provider_kaltura.ingest.listing_rows import (  # noqa: PLC0415 - see _lake
+        from airflow_provider_kaltura.ingest.listing_rows import (  # noqa: PLC0415 - DAG files need none of it
             listing_key,
             listing_row,
             steady,
         )
-        from airflow_provider_kaltura.ingest.slices import write_listing  # noqa: PLC0415 - see _lake
+        from airflow_provider_kaltura.ingest.slices import write_listing  # noqa: PLC0415 - DAG files need none of it
 
         rows = map(listing_row, steady(self.hook.list_entries(**words)))
         first = next(rows, None)
@@ -188,7 +189,7 @@ class KalturaListEntriesOperator(BaseOperator):
         return [str(piece) for piece in listing.slices]
 
     def _batches(self, words: EntryWords, per_batch: int, most: int) -> list[list[str]]:
-        from airflow_provider_kaltura.ingest.listing_rows import steady  # noqa: PLC0415 - see _lake
+        from airflow_provider_kaltura.ingest.listing_rows import steady  # noqa: PLC0415 - DAG files need none of it
 
         entries = steady(islice(self.hook.list_entries(**words), _MOST_IN_BATCHES + 1))
         ids = [entry.id for entry in entries]
@@ -202,20 +203,6 @@ class KalturaListEntriesOperator(BaseOperator):
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         self.log.info("%d entries in %d batches", len(ids), len(batches))
         return batches
-
-    def _lake(self) -> Lake:
-        # Not at the top: DAG files are parsed often, and need none of it.
-        from airflow_provider_kaltura.stores import open_lake  # noqa: PLC0415, see above
-
-        root = check_text("listing_root", self.listing_root or "").strip()
-        if not root or root == "None":
-            raise KalturaArgumentError("Give listing_root: the root below which the listing is written.")
-        if "{" in root:
-            raise KalturaArgumentError(f"listing_root takes no placeholders, not {root!r:.200}.")
-        trimmed = root.rstrip("/")
-        is_bare = not trimmed or trimmed.endswith(":")
-        conn_id = as_connection_id("storage_conn_id", self.storage_conn_id)
-        return open_lake(root if is_bare else trimmed, conn_id=conn_id)
 
 
 def _slices_in_xcom(path: str) -> int:
