@@ -341,11 +341,12 @@ def test_intent_gives_signs_of_life_too():
 UNMARKED = {"leaves_unmarked": True, "single_put_bytes": PART, "lists_parts": True}
 
 
-def test_upload_that_nobody_wrote_down_is_removed_by_the_next_try():
-    """A kill between begin and state leaves an upload without mark; the intent tells that it is ours."""
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("a bug"), SinkError("no answer")], ids=repr)
+def test_upload_that_nobody_wrote_down_is_removed_by_the_next_try(error):
+    """What strikes between begin and state leaves an upload without mark; the intent tells that it is ours."""
     lake = lake_of(**UNMARKED)
-    lake.sink.at = lambda name: raising(KeyboardInterrupt())() if name == "after begin" else None
-    with pytest.raises(KeyboardInterrupt):
+    lake.sink.at = lambda name: raising(error)() if name == "after begin" else None
+    with pytest.raises(type(error)):
         fetch(lake)
     assert len(lake.store._partials) == 1
     assert record(lake).state is None
