@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
 from airflow_provider_kaltura.ingest.errors import AssetsError
+from airflow_provider_kaltura.ingest.literals import as_listed
 
 if TYPE_CHECKING:
     from airflow_provider_kaltura.api.assets import SideKind
@@ -107,11 +106,7 @@ def _items_of(value: Any) -> Iterable[Any]:
 
 
 def _listed(text: str) -> Iterable[Any]:
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(found, list | tuple):
-            return found
+    found = as_listed(text)
+    if found is not None:
+        return found
     raise AssetsError("assets looks like a list but can't be read as JSON or Python")

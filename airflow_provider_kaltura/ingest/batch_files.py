@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_kaltura.api.entry_files import EntryFile, entry_files
 from airflow_provider_kaltura.api.errors import NotFoundError
+from airflow_provider_kaltura.ingest.entry_jobs import entry_job
 from airflow_provider_kaltura.ingest.media_urls import as_media_url
-from airflow_provider_kaltura.ingest.models import (
-    METADATA_ENTRY,
-    METADATA_FLAVOR,
-    METADATA_TYPE,
-    METADATA_VERSION,
-    AssetJob,
-)
-from airflow_provider_kaltura.ingest.plan import attributes_of
 from airflow_provider_kaltura.transfer.errors import SourceChangedError
 
 if TYPE_CHECKING:
@@ -23,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.api.models import Entry, MediaUrl
     from airflow_provider_kaltura.ingest.batch_items import Item
     from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.models import AssetJob
 
 
 def file_job(api: KalturaApi, entry: Entry, item: Item, destination: Destination) -> AssetJob:
@@ -37,7 +31,6 @@ def file_job(api: KalturaApi, entry: Entry, item: Item, destination: Destination
     :raises DestinationError: The destination can't be filled for it.
     """
     file = item.asset
-    key = item.key(destination, entry)
 
     def confirm() -> None:
         if _now(api, entry.id).version != file.version:
@@ -47,24 +40,9 @@ def file_job(api: KalturaApi, entry: Entry, item: Item, destination: Destination
         fresh = stale is not None or not isinstance(file, EntryFile)
         return as_media_url(_now(api, entry.id).url if fresh else file.url)  # type: ignore[union-attr] # see fresh
 
-    metadata = {
-        METADATA_ENTRY: entry.id,
-        METADATA_FLAVOR: entry.id,
-        METADATA_TYPE: item.asset_type,
-        METADATA_VERSION: file.version,
-    }
-    return AssetJob(
-        partner_id=entry.partner_id,
-        entry_id=entry.id,
-        asset_type=item.asset_type,
-        asset_id=entry.id,
-        version=file.version,
-        size_bytes=None,
-        key=key,
-        path=destination.path(key),
-        resolve_url=url,
-        attributes=attributes_of(key, item.file_ext, metadata),
-        source_updated_at=entry.updated_at,
+    planned = entry_job(entry, item, file.version, destination, url)
+    return replace(
+        planned,
         refresh=lambda: file_job(api, entry, replace(item, asset=_now(api, entry.id)), destination),
         confirm=confirm,
     )

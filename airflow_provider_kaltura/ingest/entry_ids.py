@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from airflow_provider_kaltura.api.errors import InvalidRequestError
 from airflow_provider_kaltura.api.ids import is_id
 from airflow_provider_kaltura.api.redact import redact
 from airflow_provider_kaltura.ingest.errors import SliceError
+from airflow_provider_kaltura.ingest.literals import as_listed
 from airflow_provider_kaltura.ingest.slices import Slice, read_slice
 
 if TYPE_CHECKING:
@@ -120,13 +119,9 @@ def _pasted(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _listed(text: str) -> Iterable[Any]:
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(found, list | tuple):
-            return found
+    found = as_listed(text)
+    if found is not None:
+        return found
     raise InvalidRequestError("entry_ids looks like a list but can't be read as JSON or Python.", "INVALID_ID")
 
 

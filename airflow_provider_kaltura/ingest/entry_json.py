@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_kaltura.ingest.entry_jobs import entry_job
 from airflow_provider_kaltura.ingest.errors import IngestError
-from airflow_provider_kaltura.ingest.models import (
-    METADATA_ENTRY,
-    METADATA_FLAVOR,
-    METADATA_TYPE,
-    METADATA_VERSION,
-    AssetJob,
-)
-from airflow_provider_kaltura.ingest.plan import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_kaltura.api.models import Entry, MediaUrl
     from airflow_provider_kaltura.ingest.batch_items import Item
     from airflow_provider_kaltura.ingest.destination import Destination
+    from airflow_provider_kaltura.ingest.models import AssetJob
 
 SCHEMA_VERSION: Final = 1
 
@@ -101,25 +95,9 @@ def entry_json_job(entry: Entry, item: Item, file: EntryJson, destination: Desti
     :returns: The job.
     :raises DestinationError: The destination can't be filled for it.
     """
-    key = item.key(destination, entry)
-    metadata = {
-        METADATA_ENTRY: entry.id,
-        METADATA_FLAVOR: entry.id,
-        METADATA_TYPE: item.asset_type,
-        METADATA_VERSION: file.version,
-    }
-    return AssetJob(
-        partner_id=entry.partner_id,
-        entry_id=entry.id,
-        asset_type=item.asset_type,
-        asset_id=entry.id,
-        version=file.version,
-        size_bytes=None,
-        key=key,
-        path=destination.path(key),
-        resolve_url=_no_url,
-        attributes=attributes_of(key, item.file_ext, metadata),
-        source_updated_at=entry.updated_at,
+    planned = entry_job(entry, item, file.version, destination, _no_url)
+    return replace(
+        planned,
         make=lambda _: file.data,
         is_proved=True,
     )
